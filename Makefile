@@ -1,0 +1,39 @@
+# Every target makes and uses .venv itself; PYTHON chooses the interpreter (3.11 or newer).
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: demo test test-fast check docs bench clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bolus needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	touch $@
+
+demo: $(STAMP)  ## simulate a CT perfusion study as DICOM, run it, print the table and the report's path
+	rm -rf demo
+	$(BIN)/bolus phantom ct -o demo/study --seed 7 --motion
+	$(BIN)/bolus run demo/study/dicom -o demo/result
+
+test: $(STAMP)  ## all tests
+	$(BIN)/python -m pytest -n auto
+
+test-fast: $(STAMP)  ## tests that need no minutes
+	$(BIN)/python -m pytest -n auto -m 'not slow'
+
+check: $(STAMP)  ## what a reviewer would run: format, lint, types, layers, spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/typos
+
+docs: $(STAMP)  ## the documentation, into docs/_build/html; warnings are errors
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+bench: $(STAMP)  ## benchmarks, into benchmarks/results
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv demo docs/_build docs/api benchmarks/results

@@ -1,0 +1,1 @@
+"""What things are: errors, units, geometry, series, curves, maps, lesions, results. Numpy only."""

@@ -1,0 +1,123 @@
+"""Every choice of a run, with its default and its source.
+
+The same object is the command line's options, the TOML file in and out, and the methods paragraph of
+the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, asdict, dataclass, field, fields
+from typing import Any, get_type_hints
+
+from bolus.core.errors import BadRecipe
+
+
+def _choice(default: Any, section: str, text: str, source: str = "") -> Any:
+    return field(default=default, metadata={"section": section, "help": text, "source": source})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What to do with a series, stage by stage; `DEFAULT` is what a run does unasked."""
+
+    motion: str = _choice(
+        "rigid", "prepare", "Motion correction: rigid or none.", "Gava 2023, doi:10.3389/fninf.2023.852105"
+    )
+    motion_reference: str = _choice(
+        "baseline", "prepare", "Frame to align to: baseline (mean), first, or a frame number."
+    )
+    filter: str = _choice(
+        "bilateral",
+        "prepare",
+        "Noise filter: bilateral, gaussian, tips or none; off for MR.",
+        "Gava 2023, doi:10.3389/fninf.2023.852105",
+    )
+    filter_sigma_mm: float = _choice(3.0, "prepare", "Spatial SD of the filter [mm].", "Gava 2023")
+    filter_range_hu: float = _choice(20.0, "prepare", "Range SD of the bilateral filter [HU].", "Gava 2023")
+    dt: float | None = _choice(
+        None,
+        "prepare",
+        "Interval of the even time grid [s]; unset: the series' own where even, else its finest step within 0.5-1 s.",
+    )
+    leakage: bool = _choice(
+        False, "tracer", "Correct DSC-MRI for leakage (tumours, not stroke).", "Boxerman 2006"
+    )
+    te_ms: float | None = _choice(None, "tracer", "Echo time [ms], where the files do not say.")
+    aif: str = _choice(
+        "auto", "vessels", "Arterial input: auto, kmeans, FILE.csv, MASK.nii.gz, or x,y,z (voxel)."
+    )
+    vof: str = _choice(
+        "auto", "vessels", "Venous output: auto, none, FILE.csv, MASK.nii.gz, or x,y,z (voxel)."
+    )
+    partial_volume: bool = _choice(True, "vessels", "Scale the AIF to the venous area, within guards.")
+    method: str = _choice(
+        "osvd",
+        "deconvolve",
+        "Deconvolution method: osvd, csvd, ssvd or tikhonov.",
+        "Wu 2003, doi:10.1002/mrm.10522",
+    )
+    method_options: Mapping[str, float | str | bool] = field(
+        default_factory=dict,
+        metadata={"section": "deconvolve", "help": "Options of the method, by name.", "source": ""},
+    )
+    ttp_origin: str = _choice(
+        "arrival", "quantify", "Zero of TTP: scan (first frame), arrival or peak of the AIF."
+    )
+    rule: str = _choice(
+        "rapid", "lesions", "Lesion rule by style.", "Albers 2018; Straka 2010, doi:10.1002/jmri.22338"
+    )
+    min_lesion_ml: float = _choice(1.0, "lesions", "Smallest lesion component that counts [mL].")
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(Recipe)
+        for choice in fields(self):
+            _check(choice, getattr(self, choice.name), str(hints[choice.name]))
+
+    @classmethod
+    def from_sections(cls, sections: Mapping[str, Any]) -> Recipe:
+        """Build a recipe from nested sections, as in its TOML file.
+
+        Raises
+        ------
+        BadRecipe
+            If a section or an option is unknown, or a value is of the wrong kind.
+        """
+        known = {f.name: f.metadata["section"] for f in fields(cls)}
+        chosen: dict[str, Any] = {}
+        for section, options in sections.items():
+            for name, value in options.items() if isinstance(options, Mapping) else [(None, None)]:
+                if known.get(str(name)) != section:
+                    raise BadRecipe(
+                        f"the recipe has an unknown option {section}.{name}",
+                        wanted="one of " + ", ".join(f"{s}.{n}" for n, s in known.items()),
+                    )
+                chosen[str(name)] = value
+        return cls(**chosen)
+
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """Return the choices by section and name; unset ones are left out (TOML has no null)."""
+        nested: dict[str, dict[str, Any]] = {}
+        values = asdict(self)
+        for choice in fields(self):
+            if values[choice.name] is not None:
+                nested.setdefault(choice.metadata["section"], {})[choice.name] = values[choice.name]
+        return nested
+
+
+def _check(choice: Field[Any], value: Any, hint: str) -> None:
+    kinds: dict[str, tuple[type, ...]] = {
+        "<class 'str'>": (str,),
+        "<class 'bool'>": (bool,),
+        "<class 'float'>": (int, float),
+        "float | None": (int, float, type(None)),
+    }
+    wanted = kinds.get(hint, (Mapping,))
+    wrong_kind = not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)
+    if wrong_kind or (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and not 0 < value < 1e6
+    ):
+        raise BadRecipe(f"{choice.name} is out of range", wanted=choice.metadata["help"], found=repr(value))
+
+
+DEFAULT = Recipe()

@@ -1,0 +1,111 @@
+"""All that a run found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bolus.core.arrays import Float64s, Times, Volume
+from bolus.core.brain import Brain
+from bolus.core.finding import Finding, Severity
+from bolus.core.grid import Grid
+from bolus.core.lesion import Lesions
+from bolus.core.maps import Maps
+from bolus.core.recipe import Recipe
+from bolus.core.series import Acquisition
+from bolus.core.units import Modality, Unit
+from bolus.core.vessel import Vessels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MotionTrace:
+    """Head motion that was found and undone.
+
+    Parameters
+    ----------
+    parameters
+        One row a frame: translations along x, y, z (RAS) [mm], then rotations about x, y, z [degrees],
+        shape `(t, 6)`.
+    reference
+        What the frames were aligned to, in words.
+    rejected
+        Frames whose alignment was not accepted and that were left where they were.
+    similarity
+        Correlation of each aligned frame's skull and brain edges with the reference, shape `(t,)`.
+    """
+
+    parameters: Float64s
+    reference: str
+    rejected: tuple[int, ...] = ()
+    similarity: Float64s = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def max_shift_mm(self) -> float:
+        """Largest translation along any axis [mm]."""
+        return float(np.abs(self.parameters[:, :3]).max())
+
+    @property
+    def max_rotation_deg(self) -> float:
+        """Largest rotation about any axis [degrees]."""
+        return float(np.abs(self.parameters[:, 3:]).max())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TissueCurves:
+    """Mean contrast curves for the report, shape `(t,)` each, in the unit of the concentration.
+
+    Parameters
+    ----------
+    regions
+        Mean curve by region: `healthy`, `hypoperfused`, `core` where they exist, else `tissue`.
+    """
+
+    times: Times
+    regions: Mapping[str, Float64s]
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """All of it: what `bolus.export` writes and every reader of a result reads.
+
+    Parameters
+    ----------
+    underlay
+        Mean pre-contrast volume, shape `(x, y, z)`, for figures.
+    baseline
+        Frames `[first, last)` of the even time grid that were taken as pre-contrast.
+    lesions
+        None where a `fail` finding withheld them.
+    timings_s
+        Seconds by stage, in order.
+    versions
+        Versions by package.
+    """
+
+    modality: Modality
+    acquisition: Acquisition
+    grid: Grid
+    times: Times
+    underlay: Volume
+    steps: tuple[str, ...]
+    recipe: Recipe
+    motion: MotionTrace | None
+    brain: Brain
+    baseline: tuple[int, int]
+    noise: float
+    vessels: Vessels
+    curves: TissueCurves
+    maps: Maps
+    lesions: Lesions | None
+    findings: tuple[Finding, ...]
+    timings_s: Mapping[str, float]
+    versions: Mapping[str, str]
+
+    @property
+    def verdict(self) -> Severity:
+        """The worst severity among the findings; `INFO` when there is nothing worse."""
+        order = list(Severity)
+        return max((f.severity for f in self.findings), key=order.index, default=Severity.INFO)

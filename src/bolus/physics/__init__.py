@@ -1,0 +1,1 @@
+"""Formulas on bare arrays: curve families, transport, signal and noise. No files, no images."""
