@@ -38,7 +38,7 @@ class Recipe:
     dt: float | None = _choice(
         None,
         "prepare",
-        "Interval of the even time grid [s]; unset: the series' own where even, else its finest step within 0.5-1 s.",
+        "Even time grid [s]; unset: the series' own, or its finest step within 0.5-1 s if uneven.",
     )
     leakage: bool = _choice(
         False, "tracer", "Correct DSC-MRI for leakage (tumours, not stroke).", "Boxerman 2006"

@@ -90,7 +90,7 @@ def width_at_half(curves: Curves, times: Float64s) -> Float32s:
     """
     rise = arrival(curves, times, fraction=0.5)
     mirrored = arrival(curves[:, ::-1], (times[-1] - times)[::-1], fraction=0.5)
-    return (times[-1] - mirrored - rise).astype(np.float32)
+    return np.asarray(times[-1] - mirrored - rise, dtype=np.float32)
 
 
 def area(curves: Curves, times: Float64s) -> Float32s:

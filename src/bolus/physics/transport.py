@@ -165,7 +165,7 @@ def _convolved(aif: Float64s, lags: Float64s, mtts: Float64s, residue: Residue, 
 
 
 def _sampled(
-    integrals: Float64s, fine: Float64s, times: Float64s, where: Float64s, delay: Float64s
+    integrals: Float64s, fine: Float64s, times: Float64s, where: NDArray[np.intp], delay: Float64s
 ) -> Float64s:
     """Read each voxel's row of the fine curves at `times - delay`, linearly."""
     place = (times[None, :] - delay[:, None] - fine[0]) / (fine[1] - fine[0])
