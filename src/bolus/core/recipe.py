@@ -12,6 +12,11 @@ from typing import Any, get_type_hints
 
 from bolus.core.errors import BadRecipe
 
+GAVA = "Gava et al. 2023, doi:10.3389/fninf.2023.852105"
+BOXERMAN = "Boxerman et al. 2006, AJNR 27:859"
+WU = "Wu et al. 2003, doi:10.1002/mrm.10522"
+STRAKA = "Straka et al. 2010, doi:10.1002/jmri.22338"
+
 
 def _choice(default: Any, section: str, text: str, source: str = "") -> Any:
     return field(default=default, metadata={"section": section, "help": text, "source": source})
@@ -21,29 +26,29 @@ def _choice(default: Any, section: str, text: str, source: str = "") -> Any:
 class Recipe:
     """What to do with a series, stage by stage; `DEFAULT` is what a run does unasked."""
 
-    motion: str = _choice(
-        "rigid", "prepare", "Motion correction: rigid or none.", "Gava 2023, doi:10.3389/fninf.2023.852105"
-    )
+    series: str = _choice("", "read", "Series to use: UID, number or description; empty picks the best.")
+    modality: str = _choice("", "read", "Modality: ct, mr or xa; empty reads it from the files.")
+    dt: float | None = _choice(None, "read", "Interval between frames [s], where the files do not say.")
+    te_ms: float | None = _choice(None, "read", "Echo time [ms], where the files do not say.")
+    motion: str = _choice("rigid", "prepare", "Motion correction: rigid or none.", GAVA)
     motion_reference: str = _choice(
-        "baseline", "prepare", "Frame to align to: baseline (mean), first, or a frame number."
+        "baseline", "prepare", "What to align to: baseline (mean of its frames), first, or a frame number."
     )
-    filter: str = _choice(
-        "bilateral",
-        "prepare",
-        "Noise filter: bilateral, gaussian, tips or none; off for MR.",
-        "Gava 2023, doi:10.3389/fninf.2023.852105",
-    )
-    filter_sigma_mm: float = _choice(3.0, "prepare", "Spatial SD of the filter [mm].", "Gava 2023")
-    filter_range_hu: float = _choice(20.0, "prepare", "Range SD of the bilateral filter [HU].", "Gava 2023")
-    dt: float | None = _choice(
+    mask: str = _choice("auto", "prepare", "Brain mask: auto, or MASK.nii.gz in the series' geometry.")
+    time_step: float | None = _choice(
         None,
         "prepare",
         "Even time grid [s]; unset: the series' own, or its finest step within 0.5-1 s if uneven.",
     )
-    leakage: bool = _choice(
-        False, "tracer", "Correct DSC-MRI for leakage (tumours, not stroke).", "Boxerman 2006"
+    filter: str = _choice(
+        "auto",
+        "prepare",
+        "Noise filter: auto (bilateral for CT, none for MR), bilateral, gaussian, tips, none.",
+        GAVA,
     )
-    te_ms: float | None = _choice(None, "tracer", "Echo time [ms], where the files do not say.")
+    filter_sigma_mm: float = _choice(3.0, "prepare", "Spatial SD of the filter [mm].", GAVA)
+    filter_range_hu: float = _choice(20.0, "prepare", "Range SD of the bilateral filter [HU].", GAVA)
+    leakage: bool = _choice(False, "tracer", "Correct DSC-MRI for leakage (tumours, not stroke).", BOXERMAN)
     aif: str = _choice(
         "auto", "vessels", "Arterial input: auto, kmeans, FILE.csv, MASK.nii.gz, or x,y,z (voxel)."
     )
@@ -51,12 +56,7 @@ class Recipe:
         "auto", "vessels", "Venous output: auto, none, FILE.csv, MASK.nii.gz, or x,y,z (voxel)."
     )
     partial_volume: bool = _choice(True, "vessels", "Scale the AIF to the venous area, within guards.")
-    method: str = _choice(
-        "osvd",
-        "deconvolve",
-        "Deconvolution method: osvd, csvd, ssvd or tikhonov.",
-        "Wu 2003, doi:10.1002/mrm.10522",
-    )
+    method: str = _choice("osvd", "deconvolve", "Deconvolution: osvd, csvd, ssvd or tikhonov.", WU)
     method_options: Mapping[str, float | str | bool] = field(
         default_factory=dict,
         metadata={"section": "deconvolve", "help": "Options of the method, by name.", "source": ""},
@@ -64,9 +64,7 @@ class Recipe:
     ttp_origin: str = _choice(
         "arrival", "quantify", "Zero of TTP: scan (first frame), arrival or peak of the AIF."
     )
-    rule: str = _choice(
-        "rapid", "lesions", "Lesion rule by style.", "Albers 2018; Straka 2010, doi:10.1002/jmri.22338"
-    )
+    rule: str = _choice("rapid", "lesions", "Lesion rule by style.", STRAKA)
     min_lesion_ml: float = _choice(1.0, "lesions", "Smallest lesion component that counts [mL].")
 
     def __post_init__(self) -> None:

@@ -1,0 +1,149 @@
+"""The command line: `bolus run`, `bolus info`, `bolus phantom`."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bolus import __version__
+from bolus.apps.terminal import Exit, Terminal
+from bolus.core.errors import BadRecipe, UnreadableFile
+from bolus.core.recipe import DEFAULT, Recipe
+
+app = typer.Typer(
+    name="bolus",
+    help="Contrast bolus to perfusion: CTP and DSC-MRI to maps, lesions and a report. Research software, "
+    "not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Study = Annotated[Path, typer.Argument(help="DICOM folder or file, zip, or NIfTI (with its JSON sidecar).")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document; all else goes to standard error.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no table.")]
+
+
+def _help(name: str) -> str:
+    """Return the help text of a recipe's option."""
+    return str(next(f.metadata["help"] for f in fields(Recipe) if f.name == name))
+
+
+def _text_option(name: str, flag: str) -> Any:
+    return typer.Option(flag, help=_help(name), show_default=False)
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
+    study: Study,
+    out: Out,
+    series: Annotated[str | None, _text_option("series", "--series")] = None,
+    modality: Annotated[str | None, _text_option("modality", "--modality")] = None,
+    dt: Annotated[float | None, _text_option("dt", "--dt")] = None,
+    te: Annotated[float | None, _text_option("te_ms", "--te")] = None,
+    aif: Annotated[str | None, _text_option("aif", "--aif")] = None,
+    vof: Annotated[str | None, _text_option("vof", "--vof")] = None,
+    mask: Annotated[str | None, _text_option("mask", "--mask")] = None,
+    method: Annotated[str | None, _text_option("method", "--method")] = None,
+    rule: Annotated[str | None, _text_option("rule", "--rule")] = None,
+    filter_: Annotated[str | None, _text_option("filter", "--filter")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", help="TOML file of choices; options given here win.")
+    ] = None,
+    no_motion: Annotated[bool, typer.Option("--no-motion", help="Leave head motion as it is.")] = False,
+    leakage: Annotated[bool, typer.Option("--leakage", help=_help("leakage"))] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn a perfusion study into maps, lesions and a report."""
+    chosen = {
+        "series": series, "modality": modality, "dt": dt, "te_ms": te, "aif": aif, "vof": vof, "mask": mask,
+        "method": method, "rule": rule, "filter": filter_, "motion": "none" if no_motion else None,
+        "leakage": leakage or None,
+    }  # fmt: skip
+    terminal = Terminal(as_json=as_json, quiet=quiet)
+    with terminal.reporting():
+        _run(study, out, _recipe(recipe, chosen), terminal)
+
+
+def _run(study: Path, out: Path, recipe: Recipe, terminal: Terminal) -> None:
+    from bolus import export, pipeline, read
+
+    export.require_writable(out)
+    options = read.ReadOptions.from_recipe(recipe)
+    with terminal.progress() as progress:
+        progress("read", 0, 1)
+        series = read.load(study, options=options)
+        progress("read", 1, 1)
+        result = pipeline.run(series, recipe, progress=progress)
+        written = export.write(result, out, progress=progress)
+    terminal.findings(result.findings)
+    if terminal.as_json:
+        terminal.document(export.summarise(result))
+    else:
+        terminal.table(result.acquisition.description or study.name, export.summary_lines(result), ("", ""))
+    terminal.say(f"report: {written / 'report.html'}")
+    if result.lesions is None:
+        raise SystemExit(Exit.WITHHELD)
+
+
+def _recipe(file: Path | None, chosen: dict[str, Any]) -> Recipe:
+    """Join the defaults, the recipe file and the options given, later ones winning."""
+    start = DEFAULT if file is None else _read_recipe(file)
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return replace(start, **given)
+
+
+def _read_recipe(file: Path) -> Recipe:
+    import tomllib
+
+    try:
+        return Recipe.from_sections(tomllib.loads(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableFile("the recipe cannot be read", where=file, found=str(error)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadRecipe("the recipe is not TOML", where=file, found=str(error)) from error
+
+
+@app.command()
+def info(
+    study: Study,
+    series: Annotated[str | None, _text_option("series", "--series")] = None,
+    modality: Annotated[str | None, _text_option("modality", "--modality")] = None,
+    dt: Annotated[float | None, _text_option("dt", "--dt")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a study holds: series, timing, gaps, what would be used, and what is wrong."""
+    from bolus import read
+
+    terminal = Terminal(as_json=as_json)
+    with terminal.reporting():
+        options = read.ReadOptions.from_recipe(
+            _recipe(None, {"series": series, "modality": modality, "dt": dt})
+        )
+        survey = read.survey(study, options=options)
+        if as_json:
+            terminal.document(survey.as_dict())
+        else:
+            terminal.table(str(study), survey.rows(), survey.HEADER)
+            for line in survey.notes():
+                terminal.say(line)
+        if not any(c.would_use for c in survey.candidates):
+            raise SystemExit(Exit.UNUSABLE)
+
+
+phantoms = typer.Typer(help="Make a study with known truth, as DICOM and NIfTI.", no_args_is_help=True)
+app.add_typer(phantoms, name="phantom")

@@ -1,0 +1,265 @@
+"""One way through the house: a series becomes maps, lesions and findings."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from bolus import deconvolve, lesions, prepare, quality, quantify, read, tracer, vessels
+from bolus.core.arrays import Mask
+from bolus.core.brain import Brain
+from bolus.core.errors import BadInput, BadRecipe
+from bolus.core.finding import Finding, Progress, Severity, silent
+from bolus.core.grid import Grid
+from bolus.core.lesion import Lesions
+from bolus.core.maps import Maps
+from bolus.core.recipe import DEFAULT, Recipe
+from bolus.core.result import Result, TissueCurves
+from bolus.core.series import Concentration, Series, Voxels
+from bolus.core.units import Modality
+from bolus.core.vessel import VesselCurve, Vessels
+
+_PACKAGES = ("bolus", "numpy", "scipy", "numba", "pydicom", "nibabel", "simpleitk", "matplotlib")
+_MIN_FRAMES = 8
+
+
+def run(series: Series, recipe: Recipe = DEFAULT, *, progress: Progress = silent) -> Result:
+    """Turn a perfusion series into maps, lesions and findings.
+
+    Parameters
+    ----------
+    series
+        As `bolus.load` gives it.
+    recipe
+        Every choice; `bolus.DEFAULT` unless given.
+    progress
+        Called as `progress(stage, done, total)`.
+
+    Returns
+    -------
+    All that was found; nothing is written (`bolus.write` does that).
+
+    Raises
+    ------
+    BadInput
+        If no maps can be made of this series: the message says why and what to do.
+    BadRecipe
+        If an option is unknown or does not go with this series.
+    """
+    _check(series, recipe)
+    watch = Stopwatch(progress)
+    with watch("motion"):
+        still, motion = prepare.correct_motion(
+            series, method=recipe.motion, reference=_reference(recipe), progress=progress
+        )
+    with watch("brain"):
+        brain = _brain(still, recipe)
+        voxels = prepare.even_grid(still.within(brain.inside), dt=recipe.time_step)
+    with watch("tracer"):
+        baseline = tracer.find_baseline(voxels, brain.tissue)
+        raw = tracer.to_concentration(voxels, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
+        underlay = _underlay(still, voxels, baseline.arrival_s)
+    with watch("vessels"):
+        found = _vessels(raw, brain, recipe)
+    with watch("filter"):
+        contrast = _filtered(voxels, baseline, raw, recipe)
+    with watch("deconvolve"):
+        maps = _maps(contrast, found, recipe, progress)
+    with watch("lesions"):
+        lesion, noticed = _lesions(maps, brain, underlay, recipe)
+    if vessels.is_ipsilateral_and_late(found, raw, lesion):
+        with watch("vessels again"):
+            found = _vessels(raw, brain, recipe, avoid=_hemisphere(lesion, raw.grid))
+            maps = _maps(contrast, found, recipe, progress)
+            lesion, noticed = _lesions(maps, brain, underlay, recipe)
+    with watch("quality"):
+        evidence = quality.Evidence(still, motion, brain, contrast, raw, found, maps)
+        findings = _all_findings(still, brain, contrast, found, noticed, quality.check(evidence))
+    return Result(
+        modality=series.modality,
+        acquisition=series.acquisition,
+        grid=series.grid,
+        times=series.times,
+        underlay=underlay,
+        steps=contrast.steps,
+        recipe=recipe,
+        motion=motion,
+        brain=brain,
+        baseline=(baseline.first, baseline.last),
+        noise=contrast.noise,
+        vessels=found,
+        curves=_tissue_curves(contrast, lesion, brain),
+        maps=maps,
+        lesions=None if any(f.severity is Severity.FAIL for f in findings) else lesion,
+        findings=findings,
+        timings_s=watch.seconds,
+        versions=_versions(),
+    )
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Times stages and tells `progress` when each begins and ends."""
+
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time the block as `stage`."""
+        start = perf_counter()
+        self.progress(stage, 0, 1)
+        yield
+        self.seconds[stage] = perf_counter() - start
+        self.progress(stage, 1, 1)
+
+
+def _check(series: Series, recipe: Recipe) -> None:
+    if series.modality is Modality.XA:
+        raise BadInput(
+            "maps are made of CT and MR series",
+            found="an X-ray angiography run",
+            remedy="bolus info reads X-ray runs; give a CT perfusion or DSC-MRI series.",
+        )
+    if series.n_frames < _MIN_FRAMES:
+        raise BadInput(
+            "the series has too few time points",
+            wanted=f"at least {_MIN_FRAMES}",
+            found=str(series.n_frames),
+            remedy="Give the dynamic series; `bolus info` lists what the study holds.",
+        )
+    if recipe.method not in deconvolve.METHODS:
+        raise BadRecipe(
+            "unknown deconvolution method", wanted=", ".join(deconvolve.METHODS), found=recipe.method
+        )
+    if recipe.rule not in lesions.RULES:
+        raise BadRecipe("unknown lesion rule", wanted=", ".join(lesions.RULES), found=recipe.rule)
+
+
+def _reference(recipe: Recipe) -> str | int:
+    text = recipe.motion_reference
+    return int(text) if text.isdecimal() else text
+
+
+def _brain(series: Series, recipe: Recipe) -> Brain:
+    if recipe.mask == "auto":
+        return prepare.find_brain(series)
+    given = read.load_mask(Path(recipe.mask), series.grid)
+    return Brain(inside=given, tissue=given, csf=np.zeros_like(given))
+
+
+def _underlay(
+    series: Series, voxels: Voxels, arrival_s: float
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Average the frames before arrival; at least the first one."""
+    clock = series.times if series.times.ndim == 1 else series.times.max(axis=0)
+    n_before = int(np.count_nonzero(clock < arrival_s - 0.5 * voxels.times[1]))
+    return series.mean(0, max(n_before, 1))
+
+
+def _vessels(raw: Concentration, brain: Brain, recipe: Recipe, *, avoid: Mask | None = None) -> Vessels:
+    return vessels.find_vessels(
+        raw,
+        brain,
+        aif=_given(recipe.aif, "AIF", raw),
+        vof=_given(recipe.vof, "VOF", raw),
+        partial_volume=recipe.partial_volume,
+        avoid=avoid,
+    )
+
+
+def _given(text: str, name: str, raw: Concentration) -> str | Mask | tuple[int, int, int] | VesselCurve:
+    """Turn what the user gave for a vessel into what `find_vessels` takes."""
+    if text in {"auto", "none"} or text in vessels.METHODS:
+        return text
+    parts = text.split(",")
+    if len(parts) == 3 and all(p.strip().isdecimal() for p in parts):
+        return int(parts[0]), int(parts[1]), int(parts[2])
+    path = Path(text)
+    if path.suffix.lower() == ".csv":
+        return vessels.curve_from_csv(path, name, raw.unit)
+    if read.is_nifti(path):
+        return read.load_mask(path, raw.grid)
+    raise BadRecipe(
+        f"cannot tell what to take as {name}",
+        wanted=f"auto, {', '.join(vessels.METHODS)}, FILE.csv, MASK.nii.gz, or x,y,z",
+        found=text,
+    )
+
+
+def _filtered(voxels: Voxels, baseline: tracer.Baseline, raw: Concentration, recipe: Recipe) -> Concentration:
+    method = recipe.filter
+    if method == "auto":
+        method = "bilateral" if voxels.modality is Modality.CT else "none"
+    if method == "none":
+        return raw
+    smooth = prepare.smooth(
+        voxels, method=method, sigma_mm=recipe.filter_sigma_mm, range_hu=recipe.filter_range_hu
+    )
+    return tracer.to_concentration(smooth, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
+
+
+def _maps(contrast: Concentration, found: Vessels, recipe: Recipe, progress: Progress) -> Maps:
+    estimate = deconvolve.deconvolve(
+        contrast, found.aif, method=recipe.method, options=recipe.method_options, progress=progress
+    )
+    return quantify.make_maps(estimate, contrast, found.aif, ttp_origin=recipe.ttp_origin)
+
+
+def _lesions(
+    maps: Maps, brain: Brain, underlay: np.ndarray[tuple[int, ...], np.dtype[np.float32]], recipe: Recipe
+) -> tuple[Lesions, tuple[Finding, ...]]:
+    return lesions.find_lesions(maps, brain, underlay, rule=recipe.rule, min_lesion_ml=recipe.min_lesion_ml)
+
+
+def _hemisphere(lesion: Lesions, grid: Grid) -> Mask | None:
+    """Return the affected half of the volume, or None where neither is."""
+    if lesion.midline is None or lesion.side == "none":
+        return None
+    index = np.moveaxis(np.indices(grid.shape, dtype=np.float32), 0, -1)
+    right = lesion.midline.distance_mm(grid.position_mm(index)) > 0
+    return right if lesion.side == "right" else ~right
+
+
+def _tissue_curves(contrast: Concentration, lesion: Lesions, brain: Brain) -> TissueCurves:
+    regions = {
+        "core": lesion.core,
+        "hypoperfused": lesion.hypoperfused & ~lesion.core,
+        "healthy": lesion.tissue & ~lesion.hypoperfused & ~lesion.core,
+    }
+    if not lesion.tissue.any():
+        regions = {"tissue": brain.tissue}
+    means = {
+        name: np.nanmean(contrast.curves[contrast.rows(where)], axis=0, dtype=np.float64)
+        for name, where in regions.items()
+        if contrast.rows(where).size
+    }
+    return TissueCurves(contrast.times, means, contrast.unit)
+
+
+def _all_findings(
+    series: Series,
+    brain: Brain,
+    contrast: Concentration,
+    found: Vessels,
+    noticed: tuple[Finding, ...],
+    checked: tuple[Finding, ...],
+) -> tuple[Finding, ...]:
+    """Join what the stages noticed, worst first, each code once."""
+    joined = (*series.findings, *brain.findings, *contrast.findings, *found.findings, *noticed, *checked)
+    order = list(Severity)
+    ranked = sorted(joined, key=lambda f: -order.index(f.severity))
+    return tuple(
+        {f.code: f for f in reversed(ranked)}[code] for code in dict.fromkeys(f.code for f in ranked)
+    )
+
+
+def _versions() -> Mapping[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}

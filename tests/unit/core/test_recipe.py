@@ -1,0 +1,37 @@
+"""A recipe survives its file and refuses what it does not know."""
+
+import pytest
+
+from bolus.core.errors import BadRecipe, MissingTag
+from bolus.core.recipe import DEFAULT, Recipe
+
+
+def test_sections_and_back_is_the_identity() -> None:
+    recipe = Recipe(method="csvd", method_options={"cutoff": 0.15}, time_step=0.5, leakage=True)
+    assert Recipe.from_sections(recipe.sections()) == recipe
+    assert Recipe.from_sections(DEFAULT.sections()) == DEFAULT
+
+
+@pytest.mark.parametrize(
+    "sections", [{"deconvolve": {"metod": "csvd"}}, {"prepare": {"method": "csvd"}}, {"nonsense": {}, "x": 3}]
+)
+def test_unknown_options_are_named(sections: dict[str, object]) -> None:
+    with pytest.raises(BadRecipe, match="unknown option"):
+        Recipe.from_sections(sections)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"dt": -1.0}, {"dt": "soon"}, {"filter_sigma_mm": 0.0}, {"leakage": 1}, {"method": 3}]
+)
+def test_values_of_the_wrong_kind_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(BadRecipe, match="out of range"):
+        Recipe(**wrong)
+
+
+def test_an_error_says_what_wanted_found_where_and_what_to_do() -> None:
+    error = MissingTag(
+        "EchoTime is missing", wanted="EchoTime", found="nothing", where="a.dcm", remedy="Give --te."
+    )
+    assert str(error) == "EchoTime is missing; wanted EchoTime; found nothing [a.dcm]. Give --te."
+    assert error.as_dict()["error"] == "MissingTag"
+    assert isinstance(error, ValueError)
