@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import bolus
+from bolus.core import errors
 from bolus.core.recipe import DEFAULT, Recipe
 
 project = "bolus"
@@ -39,7 +40,7 @@ def write_commands() -> None:
     for command in COMMANDS:
         shown = ["bolus", *command, "--help"]
         program = [sys.executable, "-m", "bolus.apps.cli", *command, "--help"]
-        text = subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout
+        text = subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own program
         parts.append(f"## `{' '.join(shown[:-1])}`\n\n```text\n{text.rstrip()}\n```\n")
     (GENERATED / "cli.md").write_text("\n".join(parts), encoding="utf-8")
 
@@ -58,8 +59,6 @@ def write_choices() -> None:
 
 def write_errors() -> None:
     """Write the tree of errors."""
-    from bolus.core import errors
-
     (GENERATED / "errors.txt").write_text(inspect.getdoc(errors) or "", encoding="utf-8")
 
 

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 
 import bolus
@@ -47,7 +48,7 @@ def test_constraints_satisfy_the_declared_floors() -> None:
         line.lower().replace("_", "-").split("==")
         for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
     )
-    wanted = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    wanted = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
     requirements = [Requirement(w) for w in wanted]
 
     missing = [r.name for r in requirements if r.name.lower() not in pins]
