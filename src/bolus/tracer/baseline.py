@@ -1,0 +1,247 @@
+"""When the bolus arrives, and which frames lie before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from bolus.core.arrays import Curve, Float32s, Float64s, Mask
+from bolus.core.errors import NoBolus
+from bolus.core.finding import Finding, Severity
+from bolus.core.series import Voxels
+from bolus.core.units import Modality
+from bolus.physics.noise import noise_sd
+
+BLOCK = 16_384
+"""Voxels that are worked on at a time, so that temporaries stay at a few MB."""
+_BRIGHTEST = 0.005
+"""Share of voxels that stand for the arteries: vessels are 1-3 % of the intracranial volume."""
+_AT_LEAST = 30
+"""Fewer voxels than this are too few for their mean to show that they enhance together."""
+_SETTLING_S = 4.0
+"""Time that the start noise is taken from, and that T1 needs to reach its steady state in MR [s]."""
+_RISE = 0.05
+"""Share of the arterial rise that counts as arrival."""
+_TISSUE_RISE = 0.2
+"""The same for the tissue mean, whose rise is small beside drift and residual motion."""
+_TOGETHER = 0.4
+"""Least rise of the mean over the mean rise: about 0.2 where each voxel peaks by chance."""
+_WEAKEST = {Modality.CT: 3.0, Modality.MR: 0.03, Modality.XA: 0.0}
+"""Smallest rise of the arterial mean that can be contrast: HU, share of the signal, any."""
+_CT_RANGE_HU = (-100.0, 300.0)
+"""Median over time outside this is air or bone [HU]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Frames without contrast.
+
+    Parameters
+    ----------
+    first, last
+        Frames `[first, last)`; fewer than two mean that there is no usable baseline.
+    arrival_s
+        Time at which contrast reaches the arteries [s].
+    findings
+        `SHORT_BASELINE` or `NO_BASELINE` where they apply.
+    """
+
+    first: int
+    last: int
+    arrival_s: float
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return self.last - self.first
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether contrast is there from the start, so that no mean can be taken."""
+        return self.n_frames < 2
+
+
+def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
+    """Find the arrival of the bolus in the arteries and the frames before it.
+
+    Arteries are the 0.5 % of voxels that rise most above their median after a running median of three
+    frames; their mean is searched for the first three frames in a row that exceed the start by three
+    times the noise and by 5 % of the rise. One more frame is left out for safety. Arteries and not the
+    whole brain, which contrast reaches 2-3 s later.
+
+    Parameters
+    ----------
+    voxels
+        Curves `(voxels, t)` in HU (CT) or signal (MR, XA); even, uneven or per-slice times.
+    tissue
+        Brain tissue, shape `(x, y, z)`. Its mean enhances after the arteries, with little noise, and so
+        bounds the arrival from above where given.
+
+    Returns
+    -------
+    One baseline for all voxels. In MR the first frames, at most three, are left out until T1 has
+    reached its steady state, as long as three others remain.
+
+    Raises
+    ------
+    NoBolus
+        If there are fewer than 5 frames, if nothing but air, bone or NaN is there, or if no rise
+        stands out that many voxels have together.
+
+    Notes
+    -----
+    Where each slice has its own clock, frames are compared by number and `arrival_s` is the mean over
+    the slices.
+    """
+    times = voxels.times.mean(axis=0) if voxels.times.ndim == 2 else voxels.times
+    _require_frames(times)
+    rise, alone = _arterial_rise(voxels)
+    dt = float(np.median(np.diff(times)))
+    settling = min(ceil(_SETTLING_S / dt), 3) if voxels.modality is Modality.MR else 0
+    settling = min(settling, times.size - 5)
+    start = min(max(3, ceil(_SETTLING_S / dt)), times.size - settling)
+    _require_bolus(rise, alone, voxels.modality)
+    arrival = _arrival_frame(rise, settling, start)
+    if tissue is not None:
+        arrival = min(arrival, _tissue_arrival(voxels, tissue, settling, start))
+    return _before(arrival, settling, times)
+
+
+def _require_frames(times: Float64s) -> None:
+    if times.size < 5:
+        raise NoBolus(
+            "the series is too short to show a bolus",
+            wanted="at least 5 frames",
+            found=f"{times.size}",
+            remedy="Choose the dynamic series with --series.",
+        )
+
+
+def upward(curves: Float32s, modality: Modality) -> Float32s:
+    """Turn curves `(voxels, t)` so that contrast makes them rise: HU, or share of the median signal.
+
+    Rows that are air or bone (CT), dark (MR, median not positive) or not finite become NaN.
+    """
+    middle = np.median(curves, axis=1, keepdims=True)
+    if modality is Modality.CT:
+        low, high = _CT_RANGE_HU
+        return np.where((middle >= low) & (middle <= high), curves, np.float32(np.nan))
+    if modality is Modality.XA:
+        return np.asarray(-curves, dtype=np.float32)
+    return np.where(middle > 0, -curves / np.where(middle > 0, middle, 1.0), np.nan).astype(np.float32)
+
+
+def _median3(curves: Float32s) -> Float32s:
+    """Take the running median of three frames; the ends repeat."""
+    padded = np.concatenate([curves[:, :1], curves, curves[:, -1:]], axis=1)
+    a, b, c = padded[:, :-2], padded[:, 1:-1], padded[:, 2:]
+    middle: Float32s = np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
+    return middle
+
+
+def _rises(voxels: Voxels) -> Float32s:
+    """Return how far each row rises above its own median; minus infinity where it is unusable."""
+    found = np.full(len(voxels.curves), -np.inf, dtype=np.float32)
+    dark = _dark_below(voxels)
+    for start in range(0, found.size, BLOCK):
+        block = voxels.curves[start : start + BLOCK]
+        usable = np.isfinite(block).all(axis=1) & (block.mean(axis=1) >= dark)
+        smooth = _median3(upward(block[usable], voxels.modality))
+        height = smooth.max(axis=1) - np.median(smooth, axis=1)
+        found[start : start + BLOCK][usable] = np.where(np.isfinite(height), height, -np.inf)
+    return found
+
+
+def _dark_below(voxels: Voxels) -> float:
+    """Return the signal under which a drop is only noise: a fifth of the typical signal (MR)."""
+    if voxels.modality is not Modality.MR:
+        return -np.inf
+    sample = voxels.curves[:: max(len(voxels.curves) // 20_000, 1)].mean(axis=1)
+    sample = sample[np.isfinite(sample)]
+    return 0.2 * float(np.median(sample)) if sample.size else -np.inf
+
+
+def _arterial_rise(voxels: Voxels) -> tuple[Float64s, float]:
+    """Return the mean curve of the arterial voxels, shape `(t,)`, and the mean of their own rises."""
+    rises = _rises(voxels)
+    usable = np.flatnonzero(np.isfinite(rises))
+    if not usable.size:
+        raise NoBolus(
+            "no voxel could show a bolus",
+            wanted="finite values of soft tissue",
+            found="nothing but air, bone, zeros or NaN",
+            remedy="Check that this is a perfusion series of the brain (bolus info), and --modality.",
+        )
+    n = min(usable.size, max(_AT_LEAST, ceil(_BRIGHTEST * usable.size)))
+    brightest = usable[np.argsort(-rises[usable], kind="stable")[:n]]
+    curves = upward(voxels.curves[np.sort(brightest)], voxels.modality)
+    return curves.mean(axis=0, dtype=np.float64), float(rises[brightest].mean())
+
+
+def _require_bolus(rise: Curve, alone: float, modality: Modality) -> None:
+    smooth = _median3(np.asarray(rise, dtype=np.float32)[None])[0]
+    height = float(smooth.max() - np.median(smooth))
+    weakest = _WEAKEST[modality]
+    if height > weakest and height >= _TOGETHER * alone:
+        return
+    kind = {Modality.CT: "HU", Modality.MR: "of the signal", Modality.XA: "units"}[modality]
+    raise NoBolus(
+        "no passage of contrast could be found",
+        wanted=f"a rise of more than {weakest:g} {kind} that the brightest voxels have together",
+        found=f"{height:.3g} {kind} together, {alone:.3g} each on its own",
+        remedy="Check that contrast was given and that this is the dynamic series (bolus info).",
+    )
+
+
+def _tissue_arrival(voxels: Voxels, tissue: Mask, settling: int, n_start: int) -> int:
+    """Return the frame at which the mean of the tissue rises; past the end where it does not."""
+    n_frames = int(voxels.curves.shape[1])
+    rows = np.flatnonzero(tissue[voxels.mask])
+    rows = rows[:: max(rows.size // 20_000, 1)]
+    curves = upward(voxels.curves[rows], voxels.modality)
+    curves = curves[np.isfinite(curves).all(axis=1)]
+    if len(curves) < _AT_LEAST:
+        return n_frames
+    mean = curves.mean(axis=0, dtype=np.float64)
+    height = float(_median3(mean[None].astype(np.float32)).max() - np.median(mean))
+    flat = height <= 0.2 * _WEAKEST[voxels.modality]
+    if flat or int(np.argmax(mean)) <= settling + 1:
+        return n_frames
+    return _arrival_frame(mean, settling, n_start, share=_TISSUE_RISE)
+
+
+def _arrival_frame(rise: Curve, settling: int, n_start: int, share: float = _RISE) -> int:
+    """Return the first of three frames in a row above the threshold, searched from `settling` on."""
+    g = rise[settling:]
+    # The lowest of the means of the first 2, 3, ... frames: a bolus that comes within them cannot hide.
+    base = min(float(g[:n].mean()) for n in range(2, n_start + 1))
+    height = float(g.max()) - base
+    sigma = float(noise_sd(g[None, :n_start])[0])
+    level = base + max(min(3.0 * sigma, 0.15 * height), share * height)
+    if int(np.argmax(g)) <= 1:
+        return settling
+    above = g > level
+    three = above[:-2] & above[1:-1] & above[2:]
+    # A bolus that the end of the scan cuts off may have fewer than three frames above.
+    first = np.flatnonzero(three) if three.any() else np.flatnonzero(above)
+    return settling + int(first[0])
+
+
+def _before(arrival: int, settling: int, times: Float64s) -> Baseline:
+    last = min(max(arrival - 1, 2), arrival)
+    first = min(settling, max(last - 3, 0))
+    n = last - first
+    arrival_s = float(times[arrival])
+    if n < 2:
+        text = (
+            f"Contrast is there from frame {arrival + 1} on, so there is no baseline: enhancement is taken "
+            "above the lowest early values and absolute maps are not valid. Start the scan earlier."
+        )
+        return Baseline(first, last, arrival_s, (Finding("NO_BASELINE", Severity.FAIL, text, float(n)),))
+    if n < 3:
+        text = f"Only {n} frames lie before the bolus (3 wanted): the baseline is noisy."
+        return Baseline(first, last, arrival_s, (Finding("SHORT_BASELINE", Severity.WARN, text, float(n)),))
+    return Baseline(first, last, arrival_s)
