@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import ceil, isfinite
+
 import numpy as np
 
-from bolus.core.arrays import Curves, Float32s, Float64s
+from bolus.core.arrays import Curve, Curves, Float32s, Float64s
 
 
 def arrival(curves: Curves, times: Float64s, *, fraction: float = 0.1) -> Float32s:
@@ -43,6 +45,25 @@ def arrival(curves: Curves, times: Float64s, *, fraction: float = 0.1) -> Float3
     return np.where(peak > 0, np.where(found, when, times[0]), np.nan).astype(np.float32)
 
 
+def bolus_start(curve: Curve) -> int:
+    """Return the frame from which an evenly sampled arterial curve counts: two before its arrival.
+
+    What lies earlier is baseline noise. The same frame bounds deconvolution and areas.
+
+    Parameters
+    ----------
+    curve
+        Shape `(t,)`, baseline removed.
+
+    Returns
+    -------
+    Frame index; 0 where the curve has no positive peak.
+    """
+    frames = np.arange(curve.size, dtype=np.float64)
+    when = float(arrival(np.asarray(curve)[None, :], frames)[0])
+    return max(ceil(when - 2.0), 0) if isfinite(when) else 0
+
+
 def vertex_offset(before: Float32s, top: Float32s, after: Float32s) -> Float32s:
     """Return where a parabola through three even samples peaks, in samples from the middle one.
 
@@ -67,7 +88,7 @@ def time_to_peak(curves: Curves, times: Float64s) -> Float32s:
 
     Returns
     -------
-    Time of the peak [s], shape `(voxels,)`.
+    Time of the peak [s], shape `(voxels,)`; NaN where a curve has no positive peak.
     """
     top = np.argmax(curves, axis=1)
     rows = np.arange(curves.shape[0])
@@ -76,8 +97,7 @@ def time_to_peak(curves: Curves, times: Float64s) -> Float32s:
     before, after = curves[rows, np.maximum(top - 1, 0)], curves[rows, np.minimum(top + 1, last)]
     offset = np.where(inner, vertex_offset(before, curves[rows, top], after), 0.0)
     dt = float(np.diff(times).mean()) if times.size > 1 else 0.0
-    when: Float32s = (times[top] + offset * dt).astype(np.float32)
-    return when
+    return np.where(curves[rows, top] > 0, times[top] + offset * dt, np.nan).astype(np.float32)
 
 
 def width_at_half(curves: Curves, times: Float64s) -> Float32s:
@@ -95,7 +115,14 @@ def width_at_half(curves: Curves, times: Float64s) -> Float32s:
 
 def area(curves: Curves, times: Float64s) -> Float32s:
     """Integrate each curve by trapezoids [unit of the curve times s], shape `(voxels,)`."""
-    return np.asarray(np.trapezoid(curves, times, axis=-1), dtype=np.float32)
+    return np.asarray(curves @ trapezoid_weights(times).astype(curves.dtype), dtype=np.float32)
+
+
+def trapezoid_weights(times: Float64s) -> Float64s:
+    """Return the weight of each sample in an integral by trapezoids [s], shape `(t,)`."""
+    steps = np.diff(times)
+    weights: Float64s = 0.5 * (np.append(steps, 0.0) + np.append(0.0, steps))
+    return weights
 
 
 def first_moment(curves: Curves, times: Float64s) -> Float32s:
@@ -104,8 +131,9 @@ def first_moment(curves: Curves, times: Float64s) -> Float32s:
     Negative values count as 0 here: a first moment is a centre of mass.
     """
     mass = np.maximum(curves, 0.0)
-    whole = np.trapezoid(mass, times, axis=-1)
-    centre = np.trapezoid(mass * times.astype(mass.dtype), times, axis=-1)
+    weights = trapezoid_weights(times)
+    whole = mass @ weights.astype(mass.dtype)
+    centre = mass @ (weights * times).astype(mass.dtype)
     return np.where(whole > 0, centre / np.where(whole > 0, whole, 1.0), np.nan).astype(np.float32)
 
 

@@ -1,0 +1,104 @@
+"""Tissue and arterial curves to flow and times: truncated SVD in four forms, and Tikhonov.
+
+Every method has the form of `Deconvolve` and is listed in `METHODS`; `deconvolve` runs one over a
+whole scan, block by block. All give `k(t) = (rho / kappa_H) F R(t)` in 1/s: `bolus.quantify` makes maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from bolus.core.errors import BadRecipe
+from bolus.core.finding import Progress, silent
+from bolus.core.maps import Estimate
+from bolus.core.series import Concentration
+from bolus.core.vessel import VesselCurve
+from bolus.deconvolve.blocks import check_clocks, check_options, solve_in_blocks
+from bolus.deconvolve.csvd import csvd
+from bolus.deconvolve.method import Deconvolve, Tune
+from bolus.deconvolve.osvd import osvd
+from bolus.deconvolve.ssvd import ssvd
+from bolus.deconvolve.tikhonov import choose_strength, settle_strength, tikhonov
+
+__all__ = [
+    "METHODS",
+    "TUNING",
+    "Deconvolve",
+    "Tune",
+    "choose_strength",
+    "csvd",
+    "deconvolve",
+    "method_of",
+    "osvd",
+    "ssvd",
+    "tikhonov",
+]
+
+METHODS: Final[Mapping[str, Deconvolve]] = MappingProxyType(
+    {"ssvd": ssvd, "csvd": csvd, "osvd": osvd, "tikhonov": tikhonov}
+)
+"""Methods by name."""
+TUNING: Final[Mapping[str, Tune]] = MappingProxyType({"tikhonov": settle_strength})
+"""What a method settles once for a scan, before its blocks, by name of the method."""
+
+
+def deconvolve(
+    concentration: Concentration,
+    aif: VesselCurve,
+    *,
+    method: str | Deconvolve = "osvd",
+    options: Mapping[str, Any] = MappingProxyType({}),
+    progress: Progress = silent,
+) -> Estimate:
+    """Deconvolve all voxels of a scan with its arterial curve.
+
+    Parameters
+    ----------
+    concentration
+        Contrast over time; voxels are its rows.
+    aif
+        Arterial curve on the same clock, in the same unit.
+    method
+        A name in `METHODS`, or any function like them. `osvd` is the default because its bias stays the
+        same where tissue is nearly as weak as the noise.
+    options
+        Keyword options of the method.
+    progress
+        Called as `progress("deconvolve", voxels done, voxels)` after each block.
+
+    Returns
+    -------
+    One value a voxel and parameter, shape `(voxels,)`; NaN where no flow could be found.
+
+    Raises
+    ------
+    BadRecipe
+        If the method or an option is unknown, or a value out of range.
+    ShapeMismatch
+        If the arterial curve is on another clock.
+    BadTimes
+        If there are fewer than 8 frames.
+    NoBolus
+        If the arterial curve holds no bolus.
+
+    Notes
+    -----
+    Besides the result, at most 256 MiB are in use at a time, unless residues are asked for.
+    """
+    solve = method_of(method)
+    check_options(solve, options)
+    check_clocks(concentration, aif)
+    if isinstance(method, str) and method in TUNING:
+        options = TUNING[method](concentration.curves, aif.values, concentration.dt, options)
+    return solve_in_blocks(solve, concentration, aif, options, progress)
+
+
+def method_of(name: str | Deconvolve) -> Deconvolve:
+    """Return the method of a name, or a function as it is; raise `BadRecipe` for an unknown name."""
+    if not isinstance(name, str):
+        return name
+    if name not in METHODS:
+        raise BadRecipe("unknown deconvolution method", wanted=" or ".join(METHODS), found=repr(name))
+    return METHODS[name]

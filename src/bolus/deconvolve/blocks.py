@@ -1,0 +1,83 @@
+"""Many voxels, little memory: a method applied block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from inspect import Parameter, signature
+from typing import Any, Final
+
+import numpy as np
+
+from bolus.core.arrays import Floats
+from bolus.core.errors import BadRecipe, ShapeMismatch
+from bolus.core.finding import Progress
+from bolus.core.maps import Estimate
+from bolus.core.series import Concentration
+from bolus.core.vessel import VesselCurve
+from bolus.deconvolve.method import Deconvolve
+
+ROWS: Final = 100_000
+"""Voxels in a block, where memory allows."""
+BLOCK_BYTES: Final = 256 * 2**20
+"""What the temporary arrays of one block may take."""
+
+
+def check_options(method: Deconvolve, options: Mapping[str, Any]) -> None:
+    """Raise `BadRecipe` if a method does not know an option."""
+    known = [p.name for p in signature(method).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise BadRecipe(
+            f"the deconvolution method has no option {unknown[0]}", wanted=" or ".join(known) or "no options"
+        )
+
+
+def check_clocks(concentration: Concentration, aif: VesselCurve) -> None:
+    """Raise `ShapeMismatch` unless tissue and artery share one clock, within a twentieth of a frame."""
+    times = concentration.times
+    if aif.times.shape != times.shape or np.abs(aif.times - times).max() > 0.05 * concentration.dt:
+        raise ShapeMismatch(
+            "the arterial curve is on another clock than the tissue",
+            wanted=f"{times.size} samples, {times[0]:g}-{times[-1]:g} s",
+            found=f"{aif.times.size} samples, {aif.times[0]:g}-{aif.times[-1]:g} s",
+            remedy="Interpolate it at the times of the concentration first.",
+        )
+
+
+def split(curves: Floats) -> Iterator[Floats]:
+    """Yield consecutive rows of the curves, few enough for the memory of a block; at least one block."""
+    # residues over twice the frames, their weights and a copy of the search window, in float64 at worst
+    row_bytes = 8 * 6 * curves.shape[1]
+    step = max(1, min(ROWS, BLOCK_BYTES // row_bytes))
+    for first in range(0, max(len(curves), 1), step):
+        yield curves[first : first + step]
+
+
+def solve_in_blocks(
+    method: Deconvolve,
+    concentration: Concentration,
+    aif: VesselCurve,
+    options: Mapping[str, Any],
+    progress: Progress,
+) -> Estimate:
+    """Apply a method to all voxels, one block after another."""
+    total, parts, done = len(concentration.curves), [], 0
+    for block in split(concentration.curves):
+        parts.append(method(block, aif.values, concentration.dt, **options))
+        done += len(block)
+        progress("deconvolve", done, total)
+    return joined(parts)
+
+
+def joined(parts: list[Estimate]) -> Estimate:
+    """Join the estimates of consecutive blocks into one."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    values: dict[str, Any] = {}
+    for name in (f.name for f in fields(Estimate) if f.name not in {"sd", "lags"}):
+        if getattr(first, name) is not None:
+            values[name] = np.concatenate([getattr(part, name) for part in parts])
+    sd = {name: np.concatenate([part.sd[name] for part in parts]) for name in first.sd}
+    return Estimate(**values, sd=sd, lags=first.lags)

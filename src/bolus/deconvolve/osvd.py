@@ -1,0 +1,172 @@
+"""Block-circulant SVD whose truncation follows each voxel's own oscillation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from bolus.core.arrays import Curve, Float32s, Floats
+from bolus.core.errors import BadRecipe
+from bolus.core.maps import Estimate
+from bolus.deconvolve.fourier import Circulant
+from bolus.deconvolve.method import require_one_of
+from bolus.deconvolve.peak import circular_lags, read_peaks
+from bolus.deconvolve.problem import Problem, pose
+
+WEAKEST: Final = 0.05
+"""Smallest singular value that is ever used, as a fraction of the largest: where Wu et al. start."""
+LIMITS: Final[Mapping[str, float]] = MappingProxyType({"J": 4.2, "wu2003": 0.035})
+"""Usual limit by index: 0.035 at an interval of 1 s and 60 frames is 4.2 per second."""
+
+
+def osvd(
+    curves: Floats,
+    aif: Curve,
+    dt: float,
+    /,
+    *,
+    limit: float | None = None,
+    index: str = "J",
+    residues: bool = False,
+) -> Estimate:
+    """Deconvolve with the block-circulant SVD, truncated until each residue stops oscillating.
+
+    Parameters
+    ----------
+    curves
+        Tissue contrast, shape `(voxels, t)`.
+    aif
+        Arterial contrast in the same unit, shape `(t,)`.
+    dt
+        Frame interval [s].
+    limit
+        Greatest oscillation allowed. Unset: 4.2 1/s for `J`, 0.035 for `wu2003`, both for a
+        signal-to-noise ratio near 20; 7.8 (0.065) near 50 and 11.4 (0.095) near 100.
+    index
+        `J` does not depend on sampling: ``sum |k_j - 2 k_(j-1) + k_(j-2)| / (max k * dt)`` [1/s].
+        `wu2003` is the index of the paper, the same sum over ``max k * L``, L the padded length.
+    residues
+        Whether to keep `k` of every voxel.
+
+    Returns
+    -------
+    Flow [1/s], Tmax [s] and, as `index`, the number of frequencies kept, shape `(voxels,)`; NaN where
+    a curve is not finite or `k` never positive. Tmax is also NaN where only the mean was left of `k`.
+
+    Raises
+    ------
+    ShapeMismatch
+        If curves and arterial curve differ in length.
+    BadTimes
+        If there are fewer than 8 frames, or `dt` is not positive.
+    NoBolus
+        If the arterial curve holds no bolus.
+    BadRecipe
+        If an option is unknown or out of range.
+
+    Notes
+    -----
+    The paper raises the threshold in steps; here every nested set of frequencies is tried, from all
+    down to one. The default index is not the paper's, whose meaning changes with the interval and the
+    length of the scan: at 0.035 the bias of CBF goes from -25 % at 0.5 s to -82 % at 3 s.
+
+    References
+    ----------
+    Wu et al., Magn Reson Med 50:164-174 (2003), doi:10.1002/mrm.10522
+    """
+    problem = pose(curves, aif, dt)
+    system = Circulant.of(problem.aif, problem.dt)
+    scale = problem.dt if require_one_of(index, "index", tuple(LIMITS)) == "J" else float(system.n_lags)
+    allowed = _require_positive(LIMITS[index] if limit is None else limit) * scale
+    analysis, synthesis = harmonics(system, WEAKEST)
+    found, n_kept = _least_oscillating(problem, analysis, synthesis, allowed)
+    estimate = _peaks(found, problem, residues=residues)
+    n_kept[~np.isfinite(estimate.flow)] = np.nan
+    # a constant has no peak
+    return replace(estimate, tmax=np.where(n_kept > 1, estimate.tmax, np.float32(np.nan)), index=n_kept)
+
+
+def _require_positive(limit: float) -> float:
+    if isinstance(limit, (str, bool)) or not 0 < limit < np.inf:
+        raise BadRecipe("limit is out of range", wanted="a number above 0", found=repr(limit))
+    return float(limit)
+
+
+def harmonics(system: Circulant, weakest: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Split the inverse into frequencies, strongest first.
+
+    Parameters
+    ----------
+    system
+        The block-circulant convolution.
+    weakest
+        Smallest singular value used, as a fraction of the largest.
+
+    Returns
+    -------
+    Analysis, shape `(2 bins, t)`, and synthesis, shape `(2 bins, L)`: rows `2 q` and `2 q + 1` are the
+    cosine and the sine of the frequency of rank `q`. ``curve @ analysis.T @ synthesis`` is `k`.
+    """
+    strongest = np.argsort(-system.singular_values, kind="stable")
+    bins = strongest[system.kept(weakest)[strongest]]
+    n_lags = system.n_lags
+    share = np.where((bins == 0) | (bins == n_lags // 2), 1.0, 2.0) / n_lags
+    turn = 2j * np.pi / n_lags * bins[:, None]
+    gains = (share / system.eigenvalues[bins])[:, None] * np.exp(-turn * np.arange(system.n_frames))
+    waves = np.exp(turn * np.arange(n_lags))
+    analysis = np.stack([gains.real, gains.imag], axis=1).reshape(-1, system.n_frames)
+    synthesis = np.stack([waves.real, -waves.imag], axis=1).reshape(-1, n_lags)
+    return analysis, synthesis
+
+
+def _least_oscillating(
+    problem: Problem, analysis: NDArray[np.float64], synthesis: NDArray[np.float64], allowed: float
+) -> tuple[Floats, Float32s]:
+    """Return residues over all lags `(voxels, L)` and how many frequencies each keeps `(voxels,)`."""
+    kind = problem.curves.dtype
+    waves = synthesis.astype(kind)
+    with np.errstate(invalid="ignore", over="ignore"):
+        weights = problem.curves @ analysis.T.astype(kind)
+        found = weights @ waves
+    n_kept = np.empty(found.shape[0], dtype=np.float32)
+    _drop_weakest(found, weights, waves, kind.type(allowed), n_kept)
+    # the kernel assumes numbers; rows that are none come back as they went in
+    found[~np.isfinite(weights[:, 0])] = np.nan
+    return found, n_kept
+
+
+@njit(parallel=True, fastmath=True, cache=True)
+def _drop_weakest(found: Floats, weights: Floats, waves: Floats, allowed: float, n_kept: Float32s) -> None:
+    """Take the weakest frequency from each residue, in place, until it oscillates little enough."""
+    n_lags = found.shape[1]
+    for row in prange(found.shape[0]):
+        k = found[row]
+        bins = waves.shape[0] // 2
+        while bins > 1:
+            peak = k[0]
+            for j in range(n_lags):
+                peak = max(peak, k[j])
+            # sums such as k + k keep float32 where a literal 2.0 would make float64
+            bend = k[0] - k[0]
+            for j in range(2, n_lags):
+                bend += abs(k[j] - k[j - 1] - k[j - 1] + k[j - 2])
+            if peak > 0 and bend < allowed * peak:
+                break
+            bins -= 1
+            cosine, sine = weights[row, 2 * bins], weights[row, 2 * bins + 1]
+            for j in range(n_lags):
+                k[j] -= cosine * waves[2 * bins, j] + sine * waves[2 * bins + 1, j]
+        n_kept[row] = bins
+
+
+def _peaks(found: Floats, problem: Problem, *, residues: bool) -> Estimate:
+    lags = circular_lags(problem.aif.size, problem.dt)
+    n_before = -int(lags[0])
+    window = np.concatenate([found[:, found.shape[1] - n_before :], found[:, : lags[-1] + 1]], axis=1)
+    return read_peaks(window, lags, problem.dt, margin=1, residues=residues)

@@ -1,0 +1,6 @@
+"""Estimates and curves to maps: CBF, CBV, MTT, Tmax, TTP, arrival and first moment, with units."""
+
+from bolus.quantify.curves import ORIGINS
+from bolus.quantify.maps import make_maps
+
+__all__ = ["ORIGINS", "make_maps"]
