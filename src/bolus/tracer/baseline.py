@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bolus.core.arrays import Curve, Float32s, Float64s, Mask
 from bolus.core.errors import NoBolus
@@ -17,7 +18,9 @@ from bolus.physics.noise import noise_sd
 BLOCK = 16_384
 """Voxels that are worked on at a time, so that temporaries stay at a few MB."""
 _BRIGHTEST = 0.005
-"""Share of voxels that stand for the arteries: vessels are 1-3 % of the intracranial volume."""
+"""Share of voxels that must rise together for a bolus to be there."""
+_TALL = 0.03
+"""Share of voxels that vessels are looked for in: they are 1-3 % of the intracranial volume."""
 _AT_LEAST = 30
 """Fewer voxels than this are too few for their mean to show that they enhance together."""
 _SETTLING_S = 4.0
@@ -67,10 +70,11 @@ class Baseline:
 def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
     """Find the arrival of the bolus in the arteries and the frames before it.
 
-    Arteries are the 0.5 % of voxels that rise most above their median after a running median of three
-    frames; their mean is searched for the first three frames in a row that exceed the start by three
-    times the noise and by 5 % of the rise. One more frame is left out for safety. Arteries and not the
-    whole brain, which contrast reaches 2-3 s later.
+    Vessels are the voxels that rise most above their median after a running median of three frames;
+    the quarter of them that rises first stands for the arteries. Their median curve is searched for
+    the first three frames in a row that exceed the start by three times the noise and by 5 % of the
+    rise. One more frame is left out for safety. Arteries and not the whole brain, which contrast
+    reaches 2-3 s later.
 
     Parameters
     ----------
@@ -93,18 +97,20 @@ def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
 
     Notes
     -----
+    The early quarter, because the very brightest voxels are often all venous sinus, 4-8 s late; the
+    median, because a jump of the head makes a few voxels rise before any contrast.
     Where each slice has its own clock, frames are compared by number and `arrival_s` is the mean over
     the slices.
     """
     times = voxels.times.mean(axis=0) if voxels.times.ndim == 2 else voxels.times
     _require_frames(times)
-    rise, alone = _arterial_rise(voxels)
+    rises = _rises(voxels)
+    _require_bolus(voxels, rises)
     dt = float(np.median(np.diff(times)))
     settling = min(ceil(_SETTLING_S / dt), 3) if voxels.modality is Modality.MR else 0
     settling = min(settling, times.size - 5)
     start = min(max(3, ceil(_SETTLING_S / dt)), times.size - settling)
-    _require_bolus(rise, alone, voxels.modality)
-    arrival = _arrival_frame(rise, settling, start)
+    arrival = _arrival_frame(_early(voxels, rises), settling, start)
     if tissue is not None:
         arrival = min(arrival, _tissue_arrival(voxels, tissue, settling, start))
     return _before(arrival, settling, times)
@@ -135,11 +141,10 @@ def upward(curves: Float32s, modality: Modality) -> Float32s:
 
 
 def _median3(curves: Float32s) -> Float32s:
-    """Take the running median of three frames; the ends repeat."""
-    padded = np.concatenate([curves[:, :1], curves, curves[:, -1:]], axis=1)
-    a, b, c = padded[:, :-2], padded[:, 1:-1], padded[:, 2:]
+    """Take the running median of three frames; the first and the last frame repeat their neighbour's."""
+    a, b, c = curves[:, :-2], curves[:, 1:-1], curves[:, 2:]
     middle: Float32s = np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
-    return middle
+    return np.concatenate([middle[:, :1], middle, middle[:, -1:]], axis=1)
 
 
 def _rises(voxels: Voxels) -> Float32s:
@@ -164,10 +169,9 @@ def _dark_below(voxels: Voxels) -> float:
     return 0.2 * float(np.median(sample)) if sample.size else -np.inf
 
 
-def _arterial_rise(voxels: Voxels) -> tuple[Float64s, float]:
-    """Return the mean curve of the arterial voxels, shape `(t,)`, and the mean of their own rises."""
-    rises = _rises(voxels)
-    usable = np.flatnonzero(np.isfinite(rises))
+def _usable(rises: Float32s) -> Float32s:
+    """Return the finite rises, or say that there are none."""
+    usable = rises[np.isfinite(rises)]
     if not usable.size:
         raise NoBolus(
             "no voxel could show a bolus",
@@ -175,16 +179,41 @@ def _arterial_rise(voxels: Voxels) -> tuple[Float64s, float]:
             found="nothing but air, bone, zeros or NaN",
             remedy="Check that this is a perfusion series of the brain (bolus info), and --modality.",
         )
-    n = min(usable.size, max(_AT_LEAST, ceil(_BRIGHTEST * usable.size)))
-    brightest = usable[np.argsort(-rises[usable], kind="stable")[:n]]
-    curves = upward(voxels.curves[np.sort(brightest)], voxels.modality)
-    return curves.mean(axis=0, dtype=np.float64), float(rises[brightest].mean())
+    return usable
 
 
-def _require_bolus(rise: Curve, alone: float, modality: Modality) -> None:
-    smooth = _median3(np.asarray(rise, dtype=np.float32)[None])[0]
+def _tallest(rises: Float32s, share: float) -> NDArray[np.intp]:
+    """Return the rows that rise most, at least 30 of them where there are as many."""
+    n_usable = int(np.isfinite(rises).sum())
+    n = min(n_usable, max(_AT_LEAST, ceil(share * n_usable)))
+    return np.sort(np.argsort(-rises, kind="stable")[:n])
+
+
+def _early(voxels: Voxels, rises: Float32s) -> Float64s:
+    """Return the median curve of the tall voxels that rise first, each scaled to its own rise, `(t,)`."""
+    usable = _usable(rises)
+    tall = _tallest(rises, _TALL)
+    level = max(0.2 * float(rises[_tallest(rises, 0.001)].min()), 2.0 * float(np.median(usable)))
+    tall = tall[rises[tall] >= min(level, float(np.sort(rises[tall])[-_AT_LEAST:][0]))]
+    curves = upward(voxels.curves[tall], voxels.modality)
+    curves = (curves - np.median(curves, axis=1, keepdims=True)) / rises[tall, None]
+    smooth = _median3(curves)
+    peak = np.argmax(smooth, axis=1)
+    before = np.arange(curves.shape[1]) <= peak[:, None]
+    half = (before & (smooth < 0.5 * smooth.max(axis=1, keepdims=True))).sum(axis=1)
+    first = np.argsort(half, kind="stable")[: max(_AT_LEAST, len(half) // 4)]
+    return np.asarray(np.median(curves[first], axis=0), dtype=np.float64)
+
+
+def _require_bolus(voxels: Voxels, rises: Float32s) -> None:
+    """Refuse a series whose brightest voxels do not rise together."""
+    _usable(rises)
+    brightest = _tallest(rises, _BRIGHTEST)
+    alone = float(rises[brightest].mean())
+    together = upward(voxels.curves[brightest], voxels.modality).mean(axis=0, keepdims=True)
+    smooth = _median3(together)
     height = float(smooth.max() - np.median(smooth))
-    weakest = _WEAKEST[modality]
+    modality, weakest = voxels.modality, _WEAKEST[voxels.modality]
     if height > weakest and height >= _TOGETHER * alone:
         return
     kind = {Modality.CT: "HU", Modality.MR: "of the signal", Modality.XA: "units"}[modality]
