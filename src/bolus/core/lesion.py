@@ -61,6 +61,8 @@ class Lesions:
         Trials' imaging numbers.
     methods
         One sentence a step, for the methods paragraph.
+    criteria
+        What was applied, in words, under `rule`, `core` and `hypoperfused`.
     """
 
     rule: str
@@ -77,3 +79,4 @@ class Lesions:
     cbv_index: float | None
     labels: tuple[TrialLabel, ...] = ()
     methods: tuple[str, ...] = field(default=())
+    criteria: Mapping[str, str] = field(default_factory=dict)
