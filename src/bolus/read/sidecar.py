@@ -1,0 +1,278 @@
+"""JSON beside a NIfTI file (BIDS, dcm2niix): frame times first of all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from bolus.core.arrays import Float64s, Times
+from bolus.core.errors import BadTimes, UnreadableFile
+from bolus.core.finding import Finding, Severity
+from bolus.core.series import Acquisition
+from bolus.core.units import Modality
+from bolus.read.options import ReadOptions
+from bolus.read.stored import StoredImage
+
+Sidecar: TypeAlias = Mapping[str, Any]
+
+_MAX_JSON_BYTES: Final = 16 * 2**20
+_SHORTEST_S, _LONGEST_S = 0.1, 20.0  # a frame interval outside is in another unit, or not one
+_SECONDS: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+_FRAME_LISTS: Final = ("FrameTimesStart", "VolumeTiming")
+_ASK: Final = "Give the frame interval with --dt."
+_CT_ONLY: Final = ("KVP", "XRayTubeCurrent", "XRayExposure", "ExposureTime", "GantryDetectorTilt")
+_MR_ONLY: Final = ("EchoTime", "MagneticFieldStrength", "FlipAngle", "InversionTime")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clock:
+    """When each frame was taken.
+
+    Parameters
+    ----------
+    times
+        Seconds since the first sample, shape `(t,)`, or `(slices, t)` along a stored axis.
+    axis
+        The stored axis that `(slices, t)` runs along; None where all slices share one clock.
+    source
+        Where the times came from, in words for the report.
+    findings
+        What was guessed.
+    """
+
+    times: Times
+    axis: int | None
+    source: str
+    findings: tuple[Finding, ...] = ()
+
+
+def read_sidecar(image_path: Path) -> Sidecar:
+    """Read the `.json` of the same stem; empty where there is none.
+
+    Raises
+    ------
+    UnreadableFile
+        If it is there and is not a JSON object.
+    """
+    name = image_path.name
+    stem = name[: -len(".nii.gz")] if name.lower().endswith(".nii.gz") else image_path.stem
+    path = image_path.with_name(stem + ".json")
+    try:
+        if not path.is_file():
+            return {}
+        with path.open("rb") as file:  # a JSON cut at the limit does not parse, which refuses a huge one
+            content = json.loads(file.read(_MAX_JSON_BYTES).decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as problem:
+        raise _bad_sidecar(path, str(problem)[:200]) from problem
+    if not isinstance(content, dict):
+        raise _bad_sidecar(path, type(content).__name__)
+    return content
+
+
+def _bad_sidecar(path: Path, found: str) -> UnreadableFile:
+    return UnreadableFile(
+        "the JSON file beside the image cannot be read",
+        wanted="one JSON object",
+        found=found,
+        where=path,
+        remedy="Repair it, or rename it and give --dt, --te and --modality.",
+    )
+
+
+def number(sidecar: Sidecar, key: str) -> float | None:
+    """Return a finite number of the sidecar, None where it holds none."""
+    value = sidecar.get(key)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or abs(value) > 1e30:
+        return None
+    return float(value) if isfinite(value) else None
+
+
+def text(sidecar: Sidecar, key: str) -> str:
+    """Return a text of the sidecar on one line without control characters, at most 200 of them."""
+    value = sidecar.get(key, "")
+    if not isinstance(value, str):
+        return ""
+    return " ".join("".join(c if c.isprintable() else " " for c in value).split())[:200]
+
+
+def acquisition_of(sidecar: Sidecar, options: ReadOptions, clock: str) -> Acquisition:
+    """Gather what the sidecar tells about the scan; an echo time above 1 can only be milliseconds."""
+    te_s, tr_s = number(sidecar, "EchoTime"), number(sidecar, "RepetitionTime")
+    te_ms = None if te_s is None or te_s <= 0 else te_s * (1000.0 if te_s < 1 else 1.0)
+    return Acquisition(
+        description=text(sidecar, "SeriesDescription") or text(sidecar, "ProtocolName"),
+        source="nifti",
+        manufacturer=text(sidecar, "Manufacturer"),
+        model=text(sidecar, "ManufacturersModelName"),
+        te_ms=te_ms if te_ms is not None else options.te_ms,
+        tr_ms=None if tr_s is None or tr_s <= 0 else tr_s * 1000.0,
+        kvp=number(sidecar, "KVP"),
+        thickness_mm=number(sidecar, "SliceThickness"),
+        study_uid=text(sidecar, "StudyInstanceUID"),
+        series_uid=text(sidecar, "SeriesInstanceUID"),
+        clock=clock,
+        n_files=1,
+    )
+
+
+def modality_of(sidecar: Sidecar) -> Modality | None:
+    """Return the modality that the sidecar names, or that its fields can only belong to."""
+    named = text(sidecar, "Modality").upper()
+    if named in set(Modality):
+        return Modality(named)
+    is_ct = any(key in sidecar for key in _CT_ONLY)
+    is_mr = any(key in sidecar for key in _MR_ONLY)
+    if is_ct == is_mr:
+        return None
+    return Modality.CT if is_ct else Modality.MR
+
+
+def clock_of(image: StoredImage, sidecar: Sidecar, options: ReadOptions) -> Clock:
+    """Find the frame times, from what is trusted most to what is trusted least.
+
+    The order: `options.dt_s`; `SliceTimes` (z by t); `FrameTimesStart`; `VolumeTiming`;
+    `FrameDuration` as a list; `RepetitionTime`; `pixdim[4]`. `SliceTiming` is added to any of them but
+    the first two.
+
+    Raises
+    ------
+    BadTimes
+        If nothing tells the times, or what tells them cannot be true.
+    """
+    n_frames = image.shape[3]
+    if options.dt_s is not None:
+        return Clock(_even(n_frames, options.dt_s), None, "--dt")
+    if "SliceTimes" in sidecar:
+        return _per_slice(image, sidecar)
+    for key in _FRAME_LISTS:
+        if key in sidecar:
+            times = _numbers(sidecar, key, (n_frames,), image.path)
+            return _with_slices(Clock(_from_zero(times), None, f"sidecar {key}"), image, sidecar)
+    if isinstance(sidecar.get("FrameDuration"), list):
+        durations = _numbers(sidecar, "FrameDuration", (n_frames,), image.path)
+        times = np.concatenate([[0.0], np.cumsum(durations[:-1])])
+        return _with_slices(Clock(_from_zero(times), None, "sidecar FrameDuration"), image, sidecar)
+    step, source, findings = _step(image, sidecar)
+    return _with_slices(Clock(_even(n_frames, step), None, source, findings), image, sidecar)
+
+
+def _even(n_frames: int, step: float) -> Times:
+    return np.arange(n_frames, dtype=np.float64) * step
+
+
+def _from_zero(times: Float64s) -> Times:
+    return np.asarray(times - times.min(), dtype=np.float64)
+
+
+def _numbers(sidecar: Sidecar, key: str, shape: tuple[int, ...], path: Path) -> Float64s:
+    """Return an array of finite, increasing times (or positive durations) of the sidecar."""
+    try:
+        array = np.array(sidecar[key], dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):
+        array = np.full(1, np.nan)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise BadTimes(
+            f"{key} of the sidecar does not fit the frames",
+            wanted=" x ".join(map(str, shape)) + " numbers [s]",
+            found=" x ".join(map(str, array.shape)) + " values, or some that are no numbers",
+            where=path,
+            remedy=_ASK,
+        )
+    steps = array if key == "FrameDuration" else np.diff(array, axis=-1)
+    if (steps <= 0).any():
+        raise BadTimes(
+            f"{key} of the sidecar does not increase",
+            found=f"a step of {steps.min():g} s",
+            where=path,
+            remedy=_ASK,
+        )
+    return array
+
+
+def _per_slice(image: StoredImage, sidecar: Sidecar) -> Clock:
+    axis, is_reversed = _slice_axis(sidecar)
+    times = _numbers(sidecar, "SliceTimes", (image.shape[axis], image.shape[3]), image.path)
+    times = times[::-1] if is_reversed else times
+    return Clock(_from_zero(times), axis, "sidecar SliceTimes")
+
+
+def _slice_axis(sidecar: Sidecar) -> tuple[int, bool]:
+    """Return the stored axis of the slices and whether their list runs against it (BIDS: k unless said)."""
+    direction = text(sidecar, "SliceEncodingDirection") or "k"
+    return {"i": 0, "j": 1}.get(direction[0], 2), direction.endswith("-")
+
+
+def _with_slices(clock: Clock, image: StoredImage, sidecar: Sidecar) -> Clock:
+    """Add the offsets of `SliceTiming` to a shared clock, where they can be true."""
+    if "SliceTiming" not in sidecar:
+        return clock
+    axis, is_reversed = _slice_axis(sidecar)
+    step = float(np.diff(clock.times).min())
+    offsets = _offsets(sidecar["SliceTiming"], image.shape[axis], step)
+    if offsets is None:
+        unused = (
+            "SliceTiming of the sidecar does not fit the slices or the interval: one clock for all slices."
+        )
+        finding = Finding("SLICE_TIMES_UNUSED", Severity.WARN, unused)
+        return Clock(clock.times, None, clock.source, (*clock.findings, finding))
+    if np.ptp(offsets) == 0:
+        return clock
+    offsets = offsets[::-1] if is_reversed else offsets
+    times = clock.times[None, :] + offsets[:, None]
+    return Clock(_from_zero(times), axis, f"{clock.source} and SliceTiming", clock.findings)
+
+
+def _offsets(values: Any, n_slices: int, step: float) -> Float64s | None:
+    """Return slice offsets [s]; old dcm2niix wrote them in ms."""
+    try:
+        offsets = np.array(values, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if offsets.shape != (n_slices,) or not np.isfinite(offsets).all() or offsets.min() < 0:
+        return None
+    for factor in (1.0, 1e-3):
+        if offsets.max() * factor <= step * 1.01:
+            return offsets * factor
+    return None
+
+
+def _step(image: StoredImage, sidecar: Sidecar) -> tuple[float, str, tuple[Finding, ...]]:
+    """Choose one frame interval [s] from `RepetitionTime` and `pixdim[4]`."""
+    told = _judged(number(sidecar, "RepetitionTime"), "s")
+    in_header = None if image.is_bare or image.step_unit is None else _judged(image.step, image.step_unit)
+    chosen = told or in_header
+    if chosen is None:
+        raise BadTimes(
+            "nothing tells when the frames were taken",
+            wanted="RepetitionTime, FrameTimesStart or VolumeTiming in a JSON sidecar, or pixdim[4]",
+            found=f"pixdim[4] = {image.step:g} {image.step_unit or '(no unit)'}",
+            where=image.path,
+            remedy=_ASK,
+        )
+    step, is_guess = chosen
+    source = "sidecar RepetitionTime" if told else "pixdim[4]"
+    lost = f"Only one interval ({step:g} s) is known; uneven timing would have been lost in conversion."
+    findings = [Finding("TIME_FROM_TR", Severity.INFO, lost, step)]
+    if is_guess:
+        guess = f"The unit of {source} is missing or wrong; {step:g} s was assumed. Check it, or give --dt."
+        findings.append(Finding("TIME_GUESSED", Severity.WARN, guess, step))
+    elif told and in_header and not in_header[1] and abs(in_header[0] / step - 1) > 0.02:
+        rival = f"RepetitionTime {step:g} s was used though pixdim[4] says {in_header[0]:g} s; --dt decides."
+        findings.append(Finding("TIME_GUESSED", Severity.WARN, rival, step))
+    return step, source, tuple(findings)
+
+
+def _judged(value: float | None, unit: str) -> tuple[float, bool] | None:
+    """Return an interval in seconds and whether its unit was guessed; None where no unit fits."""
+    if value is None or not isfinite(value):
+        return None
+    for candidate in dict.fromkeys((unit, "s", "ms", "us")):
+        if candidate and _SHORTEST_S <= value * _SECONDS[candidate] <= _LONGEST_S:
+            return value * _SECONDS[candidate], candidate != unit
+    return None
