@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bolus import __version__
+from bolus.apps import phantoms
 from bolus.apps.terminal import Exit, Terminal
 from bolus.core.errors import BadRecipe, UnreadableFile
 from bolus.core.recipe import DEFAULT, Recipe
@@ -20,6 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # units stand in square brackets
 )
 
 Study = Annotated[Path, typer.Argument(help="DICOM folder or file, zip, or NIfTI (with its JSON sidecar).")]
@@ -145,5 +147,13 @@ def info(
             raise SystemExit(Exit.UNUSABLE)
 
 
-phantoms = typer.Typer(help="Make a study with known truth, as DICOM and NIfTI.", no_args_is_help=True)
-app.add_typer(phantoms, name="phantom")
+app.add_typer(phantoms.app, name="phantom")
+
+
+def main() -> None:
+    """Start the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
