@@ -1,0 +1,119 @@
+"""Where the brain is, in CT and in MR."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bolus.core.arrays import Mask, Volume
+from bolus.core.brain import Brain
+from bolus.core.errors import NoBrain
+from bolus.core.finding import Finding, Severity
+from bolus.core.grid import Grid
+from bolus.core.series import Series
+from bolus.core.units import Modality
+from bolus.physics.noise import MAD_TO_SD
+from bolus.prepare.cranium import AIR_HU, outline_ct
+from bolus.prepare.early import n_early
+from bolus.prepare.scalp import outline_mr
+from bolus.prepare.shapes import blurred_within, dilated, eroded
+
+MIN_AREA_CM2 = 5.0
+"""Less brain than this in the fullest slice is no brain."""
+BLUR_MM = 1.5
+CSF_HU, TISSUE_HU, CALCIUM_HU = 15.0, 80.0, 100.0
+RIM_MM = 2.0
+
+
+def find_brain(series: Series) -> Brain:
+    """Outline the inside of the skull, the brain tissue and the fluid, on the mean of the early frames.
+
+    Parameters
+    ----------
+    series
+        CT [HU] or MR, frames of shape `(x, y, z, t)`. Skull-stripped series are known by their empty
+        surroundings (NaN, or one value).
+
+    Returns
+    -------
+    Masks of shape `(x, y, z)`. `inside` is everything inside the skull; `csf` is fluid in it (CT: under
+    15 HU); `tissue` is `inside` without fluid, without what is above 80 HU (CT: calcium, blood) and
+    without the outermost 2 mm. Findings: `NO_SKULL`, `SKULL_OPEN`, `MASK_SMALL`.
+
+    Raises
+    ------
+    NoBrain
+        If there is no head, or nothing in it looks like brain.
+
+    Notes
+    -----
+    CT: the skull is closed over 3 mm and filled slice by slice; where it stays open (skull base,
+    craniectomy) the convex hull of the bone less 6 mm bounds the brain. MR: threshold between air and
+    tissue, the scalp cut off by an opening, holes filled.
+    """
+    early = _early_mean(series)
+    if series.modality is Modality.CT:
+        inside, findings, head = outline_ct(early, series.grid)
+    elif series.modality is Modality.MR:
+        inside, findings, head = outline_mr(early, series.grid)
+    else:
+        raise _no_brain("an X-ray projection shows no brain to outline", "a CT or MR series")
+    _require_brain(inside, series.grid)
+    small = _check_size(inside, head, series.grid)
+    fluid, solid = _contents(early, inside, series)
+    rim = inside & ~eroded(inside, series.grid, RIM_MM)
+    return Brain(inside, inside & ~fluid & ~solid & ~rim, fluid, (*findings, *small))
+
+
+def _early_mean(series: Series) -> Volume:
+    mean = series.mean(0, n_early(series.times))
+    return np.nan_to_num(
+        mean,
+        nan=AIR_HU if series.modality is Modality.CT else 0.0,
+        posinf=float(np.finfo(np.float32).max) / 1e6,
+        neginf=AIR_HU,
+    )
+
+
+def _contents(early: Volume, inside: Mask, series: Series) -> tuple[Mask, Mask]:
+    """Tell fluid, and what is too dense to be tissue, inside the brain."""
+    smooth = blurred_within(early, inside, series.grid, BLUR_MM)
+    if series.modality is Modality.CT:
+        calcium = dilated(inside & (early > CALCIUM_HU), series.grid, max(series.grid.spacing_mm[:2]))
+        return inside & (smooth < CSF_HU), inside & ((smooth > TISSUE_HU) | calcium)
+    values = smooth[inside]
+    middle = float(np.median(values))
+    spread = MAD_TO_SD * float(np.median(np.abs(values - middle)))
+    # fluid is the bright tail of T2*-weighted images; a dark core of a vein or of calcium has no signal
+    return inside & (smooth > middle + 3.0 * spread), inside & (smooth < 0.25 * middle)
+
+
+def _require_brain(inside: Mask, grid: Grid) -> None:
+    x, y, _ = grid.spacing_mm
+    area_cm2 = float(inside.sum(axis=(0, 1)).max()) * x * y / 100.0
+    if area_cm2 < MIN_AREA_CM2:
+        raise _no_brain(
+            "no brain could be outlined", f"at least {MIN_AREA_CM2:g} cm2 in one slice", f"{area_cm2:.1f} cm2"
+        )
+
+
+def _no_brain(what: str, wanted: str, found: str = "") -> NoBrain:
+    return NoBrain(
+        what,
+        wanted=wanted,
+        found=found,
+        remedy="Check that this is a head series in the right unit, or give a brain mask with --mask.",
+    )
+
+
+def _check_size(inside: Mask, head: Mask, grid: Grid) -> tuple[Finding, ...]:
+    """Report a mask too small to be the whole brain: under 600 mL in 100 mm, or a fifth of the head."""
+    volume_ml = float(inside.sum()) * grid.voxel_ml
+    coverage_mm = grid.shape[2] * grid.spacing_mm[2]
+    share = float(inside.sum()) / max(float(head.sum()), 1.0)
+    if not (share < 0.2 or (coverage_mm > 100.0 and volume_ml < 600.0)):
+        return ()
+    text = (
+        f"The brain mask is small: {volume_ml:.0f} mL, {100 * share:.0f} % of the head over {coverage_mm:.0f} mm. "
+        "Check it, or give a mask with --mask."
+    )
+    return (Finding("MASK_SMALL", Severity.FAIL, text, volume_ml),)

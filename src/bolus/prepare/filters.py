@@ -1,0 +1,265 @@
+"""Noise filters, over space only: what a filter does to a curve it does to every frame alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from math import log
+from types import MappingProxyType
+from typing import Final, Protocol, runtime_checkable
+
+import numpy as np
+from scipy.ndimage import find_objects, gaussian_filter
+
+from bolus.core.arrays import Curves, Float32s
+from bolus.core.errors import BadRecipe
+from bolus.core.finding import Progress, silent
+from bolus.core.series import Voxels
+from bolus.core.units import Unit
+from bolus.physics.noise import pooled_noise_sd
+from bolus.prepare.early import n_early
+from bolus.prepare.neighbours import LEAST_WEIGHT, Neighbourhood, filtered, neighbourhood, tabulate
+
+TIPS_BINS = 12
+"""Time bins that TIPS compares curves in: 10-15 keep its cost near that of the bilateral filter."""
+
+
+@runtime_checkable
+class Smoother(Protocol):
+    """A filter of curves over space."""
+
+    def __call__(
+        self, voxels: Voxels, /, *, sigma_mm: float, range_hu: float, progress: Progress = silent
+    ) -> Curves:
+        """Return filtered curves, shape `(voxels, t)`, of the same voxels."""
+
+
+def smooth(
+    voxels: Voxels,
+    *,
+    method: str | Smoother = "bilateral",
+    sigma_mm: float = 3.0,
+    range_hu: float = 20.0,
+    progress: Progress = silent,
+) -> Voxels:
+    """Reduce noise by averaging neighbours inside the mask.
+
+    Parameters
+    ----------
+    voxels
+        Voxels of a series, before or after resampling in time.
+    method
+        `bilateral`, `gaussian`, `tips`, `none`, or a callable like them.
+    sigma_mm
+        Spatial SD [mm]; 3 mm as in Gava 2023.
+    range_hu
+        Range SD of the bilateral filter [HU]; 20 HU as in Gava 2023. The others do not use it.
+    progress
+        Called after every slice.
+
+    Returns
+    -------
+    The same voxels, filtered; the input itself for `none`. Curves that are not finite take no part
+    and stay as they are.
+
+    Raises
+    ------
+    BadRecipe
+        If the method is unknown, a width is not positive, or the bilateral filter, whose range is in
+        HU, is asked for values that are not HU.
+    """
+    chosen = METHODS.get(method) if isinstance(method, str) else method
+    if chosen is None:
+        raise BadRecipe("the filter is unknown", wanted=", ".join(METHODS), found=str(method))
+    for name, width in (("sigma_mm", sigma_mm), ("range_hu", range_hu)):
+        if not (np.isfinite(width) and width > 0):
+            raise BadRecipe(f"{name} is out of range", wanted="a positive number", found=repr(width))
+    if method == "none" or not voxels.curves.size:
+        return voxels
+    curves = chosen(voxels, sigma_mm=sigma_mm, range_hu=range_hu, progress=progress)
+    return voxels.with_curves(curves, _step(method, sigma_mm, range_hu))
+
+
+def bilateral(
+    voxels: Voxels, /, *, sigma_mm: float = 3.0, range_hu: float = 20.0, progress: Progress = silent
+) -> Curves:
+    """Average neighbours that are close in space and alike in the temporal mean (joint bilateral filter).
+
+    ``out(x, t) = sum_y G(|x - y|; sigma_mm) G(g(x) - g(y); range_hu) I(y, t) / sum_y G G`` with the guide
+    `g` the mean over all frames, y within 2 `sigma_mm` and inside the mask.
+
+    Parameters
+    ----------
+    voxels
+        Curves [HU], shape `(voxels, t)`.
+    sigma_mm, range_hu
+        SDs in space [mm] and in the guide [HU].
+    progress
+        Called after every slice.
+
+    Returns
+    -------
+    Curves [HU], shape `(voxels, t)`.
+
+    Raises
+    ------
+    BadRecipe
+        If the values are not HU.
+
+    References
+    ----------
+    Gava et al., Front Neuroinform 17:852105 (2023), doi:10.3389/fninf.2023.852105.
+    Petschnigg et al., ACM Trans Graph 23:664-672 (2004), doi:10.1145/1015706.1015777
+
+    Notes
+    -----
+    Neighbours whose guide differs so much that the range weight is under 1e-4 (4.3 SDs) are left out.
+    """
+    if voxels.unit is not Unit.HU:
+        raise BadRecipe(
+            "the range of the bilateral filter is in HU",
+            wanted="a CT series",
+            found=f"a series in {voxels.unit}",
+            remedy="Choose tips or gaussian, or none.",
+        )
+    guide = voxels.curves.mean(axis=1, dtype=np.float64)[:, None].astype(np.float32)
+    reach = -2.0 * range_hu**2 * log(LEAST_WEIGHT)
+    likeness = tabulate(guide, lambda squared: np.exp(-squared / (2 * range_hu**2)), reach)
+    return filtered(voxels, _around(voxels, sigma_mm), likeness, progress=progress)
+
+
+def tips(
+    voxels: Voxels,
+    /,
+    *,
+    sigma_mm: float = 3.0,
+    range_hu: float = 20.0,  # noqa: ARG001  # one signature for every entry of METHODS
+    progress: Progress = silent,
+) -> Curves:
+    """Average neighbours that are close in space and whose curves are alike (TIPS filter).
+
+    ``w(x, y) = exp(-d^2 / 2 sigma_mm^2) exp(-zeta^2 / 2 sigma_zeta^2)`` with `zeta` the mean squared
+    difference of the two curves.
+
+    Parameters
+    ----------
+    voxels
+        Curves in any unit, shape `(voxels, t)`.
+    sigma_mm
+        SD in space [mm].
+    range_hu
+        Not used: the width of the likeness follows from the noise of the curves.
+    progress
+        Called after every slice.
+
+    Returns
+    -------
+    Curves, shape `(voxels, t)`.
+
+    References
+    ----------
+    Mendrik et al., Phys Med Biol 56:3857-3872 (2011), doi:10.1088/0031-9155/56/13/012
+
+    Notes
+    -----
+    Curves are compared in at most 12 time bins, as means of about equally many frames each, which makes
+    the filter several times faster. Equal tissues have an expected `zeta` of 2 s^2 with s the noise SD of
+    one bin; `sigma_zeta` is twice that. The noise is pooled from the first 4 s of all voxels.
+    """
+    n_times = voxels.curves.shape[1]
+    n_bins = min(TIPS_BINS, n_times)
+    noise = pooled_noise_sd(voxels.curves[:, : n_early(voxels.times)])
+    bin_variance = noise**2 * n_bins / n_times if np.isfinite(noise) else 0.0
+    width = max(4.0 * bin_variance, float(np.finfo(np.float32).tiny) * 1e6)
+    reach = width * float(np.sqrt(-2.0 * log(LEAST_WEIGHT)))
+    likeness = tabulate(
+        time_bins(voxels.curves, n_bins), lambda zeta: np.exp(-(zeta**2) / (2 * width**2)), reach
+    )
+    return filtered(voxels, _around(voxels, sigma_mm), likeness, progress=progress)
+
+
+def time_bins(curves: Curves, n_bins: int) -> Float32s:
+    """Average curves `(voxels, t)` over bins of neighbouring frames, shape `(voxels, n_bins)`."""
+    edges = np.linspace(0, curves.shape[1], n_bins + 1).round().astype(np.intp)
+    means = np.add.reduceat(curves, edges[:-1], axis=1) / np.diff(edges)
+    return means.astype(np.float32)
+
+
+def gaussian(
+    voxels: Voxels,
+    /,
+    *,
+    sigma_mm: float = 3.0,
+    range_hu: float = 20.0,  # noqa: ARG001  # one signature for every entry of METHODS
+    progress: Progress = silent,
+) -> Curves:
+    """Average neighbours by distance alone, inside the mask only.
+
+    The filtered frame is divided by the filtered mask, so that what lies outside does not leak in.
+
+    Parameters
+    ----------
+    voxels
+        Curves in any unit, shape `(voxels, t)`.
+    sigma_mm
+        SD in space [mm], reaching 3 SDs.
+    range_hu
+        Not used.
+    progress
+        Called after every frame.
+
+    Returns
+    -------
+    Curves, shape `(voxels, t)`.
+
+    References
+    ----------
+    Knutsson & Westin, CVPR (1993), doi:10.1109/CVPR.1993.341081
+    """
+    box = find_objects(voxels.mask.astype(np.int8))[0]
+    mask = voxels.mask[box]
+    finite = np.isfinite(voxels.curves).all(axis=1)
+    spread = partial(
+        gaussian_filter,
+        sigma=[sigma_mm / s for s in voxels.grid.spacing_mm],
+        mode="constant",
+        truncate=3.0,
+    )
+    volume = np.zeros(mask.shape, dtype=np.float32)
+    volume[mask] = finite
+    weight = spread(volume)[mask]
+    out = np.empty_like(voxels.curves)
+    n_times = voxels.curves.shape[1]
+    for t in range(n_times):
+        volume[mask] = np.where(finite, voxels.curves[:, t], 0.0)
+        out[:, t] = np.where(finite, spread(volume)[mask] / np.maximum(weight, 1e-12), voxels.curves[:, t])
+        progress("filter", t + 1, n_times)
+    return out
+
+
+def none(
+    voxels: Voxels,
+    /,
+    *,
+    sigma_mm: float = 3.0,  # noqa: ARG001  # one signature for every entry of METHODS
+    range_hu: float = 20.0,  # noqa: ARG001
+    progress: Progress = silent,  # noqa: ARG001
+) -> Curves:
+    """Return the curves, shape `(voxels, t)`, as they are."""
+    return voxels.curves
+
+
+METHODS: Final[Mapping[str, Smoother]] = MappingProxyType(
+    {"bilateral": bilateral, "gaussian": gaussian, "tips": tips, "none": none}
+)
+"""Noise filters by name."""
+
+
+def _around(voxels: Voxels, sigma_mm: float) -> Neighbourhood:
+    return neighbourhood(voxels.grid.affine[:3, :3], sigma_mm)
+
+
+def _step(method: str | Smoother, sigma_mm: float, range_hu: float) -> str:
+    name = method if isinstance(method, str) else getattr(method, "__name__", "callable")
+    extra = f", {range_hu:g} HU" if name == "bilateral" else ""
+    return f"filter: {name}, {sigma_mm:g} mm{extra}"
