@@ -1,0 +1,18 @@
+"""Arterial input and venous output: found, given or read, corrected for partial volume, and judged."""
+
+from bolus.vessels.candidates import ArterySearch
+from bolus.vessels.contralateral import is_ipsilateral_and_late
+from bolus.vessels.given import curve_from_csv
+from bolus.vessels.kmeans import find_by_kmeans
+from bolus.vessels.search import find_by_score
+from bolus.vessels.selection import METHODS, find_vessels
+
+__all__ = [
+    "METHODS",
+    "ArterySearch",
+    "curve_from_csv",
+    "find_by_kmeans",
+    "find_by_score",
+    "find_vessels",
+    "is_ipsilateral_and_late",
+]
