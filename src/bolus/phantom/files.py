@@ -1,0 +1,188 @@
+"""A study on disk: DICOM, NIfTI and truth, all or nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from bolus.core.errors import OutputFailed
+from bolus.core.finding import Progress, silent
+from bolus.core.grid import Grid
+from bolus.core.series import Series
+from bolus.core.units import Modality
+from bolus.core.vessel import VesselCurve
+from bolus.phantom.dicom import write_dicom
+from bolus.phantom.study import Study, Truth
+
+
+def write_study(study: Study, out: Path | str, *, progress: Progress = silent) -> Path:
+    """Write a study and its truth.
+
+    ::
+
+        OUT/dicom/*.dcm               one file for each slice and time
+        OUT/nifti/series.nii.gz       the same in one file, with series.json beside it
+        OUT/truth/CBF.nii.gz ...      true maps, NaN outside tissue
+        OUT/truth/core.nii.gz ...     true masks
+        OUT/truth/aif.csv, vof.csv    true curves at the frame times (aif_fine.csv: every 0.1 s)
+        OUT/truth/motion.csv          pose of the head a frame
+        OUT/truth/truth.json          volumes, side, midline, noise, seed and units
+
+    Parameters
+    ----------
+    out
+        Folder to make; may exist if it is empty.
+
+    Returns
+    -------
+    The folder.
+
+    Raises
+    ------
+    OutputFailed
+        If the folder is not empty or cannot be written; nothing is left behind then.
+    """
+    target = Path(out)
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise OutputFailed(
+                "the phantom's folder is not empty",
+                wanted="a new or empty folder",
+                where=target,
+                remedy="Choose another folder or empty this one.",
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise _failed(error, target) from error
+    try:
+        _write_all(study, made, progress)
+        made.chmod(0o755)
+        if target.exists():
+            target.rmdir()
+        made.rename(target)
+    except OSError as error:
+        raise _failed(error, target) from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return target
+
+
+def _failed(error: OSError, target: Path) -> OutputFailed:
+    return OutputFailed(
+        "the phantom could not be written",
+        found=error.strerror or str(error),
+        where=target,
+        remedy="Check permissions and free space.",
+    )
+
+
+def _write_all(study: Study, folder: Path, progress: Progress) -> None:
+    for name in ("dicom", "nifti", "truth"):
+        (folder / name).mkdir()
+    series, truth = study.series, study.truth
+    key = f"{series.acquisition.description}/{series.frames.shape}/{truth.seed}/{truth.noise}/{series.median_dt}"
+    write_dicom(series, folder / "dicom", key=key, progress=progress)
+    _write_nifti(series, folder / "nifti")
+    _write_truth(truth, series.grid, folder / "truth")
+
+
+def _save(values: NDArray[Any], grid: Grid, path: Path, dt: float = 0.0) -> None:
+    stored, affine = grid.stored(values)
+    image = nib.Nifti1Image(stored, affine)
+    image.header.set_xyzt_units("mm", "sec")
+    image.set_qform(affine, 1)
+    image.set_sform(affine, 1)
+    if dt > 0:
+        image.header["pixdim"][4] = dt
+    image.to_filename(path)
+
+
+def _write_nifti(series: Series, folder: Path) -> None:
+    values = np.asarray(series.frames)
+    if float(np.max(series.slope)) != 1.0:
+        values = np.stack([series.frame(t) for t in range(series.n_frames)], axis=-1)
+    _save(values, series.grid, folder / "series.nii.gz", series.median_dt)
+    _write_json(_sidecar(series), folder / "series.json")
+
+
+def _sidecar(series: Series) -> dict[str, Any]:
+    """Return what a NIfTI header cannot say, under the names of BIDS where it has one."""
+    sidecar: dict[str, Any] = {
+        "Modality": str(series.modality),
+        "SeriesDescription": series.acquisition.description,
+        "Manufacturer": "bolus",
+        "ManufacturersModelName": "phantom",
+        "Units": str(series.unit),
+    }
+    if series.is_even:
+        sidecar["RepetitionTime"] = series.median_dt
+    elif series.times.ndim == 1:
+        sidecar["FrameTimesStart"] = series.times.tolist()
+    else:
+        sidecar["FrameTimesStart"] = series.times.min(axis=0).tolist()
+        sidecar["SliceTimes"] = series.times.tolist()
+    if series.modality is Modality.MR and series.acquisition.te_ms:
+        sidecar["EchoTime"] = series.acquisition.te_ms / 1000
+    return sidecar
+
+
+def _write_truth(truth: Truth, grid: Grid, folder: Path) -> None:
+    for name, each in truth.maps.items():
+        _save(each.values, grid, folder / f"{name}.nii.gz")
+    for name, mask in truth.masks.items():
+        _save(mask.astype(np.uint8), grid, folder / f"{name}.nii.gz")
+    curves = {"aif": truth.aif, "vof": truth.vof, "aif_fine": truth.aif_fine, "vof_fine": truth.vof_fine}
+    for name, curve in curves.items():
+        _write_curve(curve, folder / f"{name}.csv")
+    header = ("x_mm", "y_mm", "z_mm", "about_x_deg", "about_y_deg", "about_z_deg")
+    _write_table(header, truth.motion.round(6).tolist(), folder / "motion.csv")
+    _write_json(_facts(truth), folder / "truth.json")
+
+
+def _facts(truth: Truth) -> dict[str, Any]:
+    midline = truth.midline
+    return {
+        "seed": truth.seed,
+        "side": truth.side,
+        "noise": truth.noise,
+        "flow_scale": truth.flow_scale,
+        "curve_unit": str(truth.aif.unit),
+        "map_units": {name: str(each.unit) for name, each in truth.maps.items()},
+        "volumes_ml": {name: round(volume, 3) for name, volume in truth.volumes_ml.items()},
+        "midline": None
+        if midline is None
+        else {"normal_ras": midline.normal.tolist(), "offset_mm": midline.offset_mm},
+        "motion_centre_mm": list(truth.motion_centre_mm),
+        "definitions": {
+            "hypoperfused": "tissue with true Tmax > 6 s",
+            "core": "core of the lesion with true CBF under 30 % of the median of the other side's tissue",
+            "Tmax": "lag of the peak of the true residue smoothed with a Gaussian of SD 2 s",
+            "delay": "arrival after the true arterial curve",
+        },
+    }
+
+
+def _write_curve(curve: VesselCurve, path: Path) -> None:
+    rows = [[round(float(t), 4), round(float(c), 5)] for t, c in zip(curve.times, curve.values, strict=True)]
+    _write_table(("time_s", "value"), rows, path)
+
+
+def _write_table(header: tuple[str, ...], rows: list[list[float]], path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def _write_json(content: Mapping[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,162 @@
+"""What can be chosen about a simulated study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from bolus.core.errors import BadRecipe
+from bolus.phantom.lesion import LESIONS
+from bolus.phantom.timing import TIMINGS
+from bolus.physics.transport import RESIDUES
+
+Pose = tuple[float, float, float, float, float, float]
+"""Translations along x, y, z (RAS) [mm], then rotations about x, y, z [degrees]."""
+
+TILTED: Pose = (2.5, -2.0, 0.0, 0.0, 1.5, 3.0)
+"""A head that lies as heads do: a little off centre, turned and tipped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KudoOptions:
+    """Choices for the grid of tiles.
+
+    Parameters
+    ----------
+    residue
+        `exponential`, `linear`, `box` or `gamma`, or `all` for the first three one after another.
+    dt, n_frames
+        Frame interval [s] and number of frames.
+    noise_hu
+        Standard deviation of white noise [HU].
+    aif_fraction
+        Part of the arterial block's voxels that is blood: below 1, partial volume to be corrected.
+    tile_px
+        Edge of a tile [pixels]; 32 in the published layout, fewer make a quick test.
+    """
+
+    residue: str = "exponential"
+    dt: float = 2.0
+    n_frames: int = 30
+    noise_hu: float = 0.5
+    aif_fraction: float = 1.0
+    tile_px: int = 32
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CtOptions:
+    """Choices for a CT perfusion study of a head.
+
+    Parameters
+    ----------
+    shape
+        Voxels along x, y, z; they always cover 220 x 220 x 80 mm.
+    dt, n_frames
+        Frame interval [s] and number of frames.
+    noise_hu, noise_fwhm_px
+        Standard deviation of one sample [HU], and the blur that gives it its grain [pixels].
+    lesion
+        One of `bolus.phantom.lesion.LESIONS`.
+    motion
+        Whether the head moves: 3 jumps of up to 4 mm and 4 degrees, and a drift of 0.5 mm.
+    timing
+        One of `bolus.phantom.timing.TIMINGS`.
+    residue
+        Shape of the residue function of tissue.
+    peak_hu, onset_s
+        Peak and arrival of the arterial curve.
+    pose
+        How the head lies.
+    """
+
+    shape: tuple[int, int, int] = (256, 256, 16)
+    dt: float = 1.5
+    n_frames: int = 45
+    noise_hu: float = 6.0
+    noise_fwhm_px: float = 1.5
+    lesion: str = "mca-right"
+    motion: bool = False
+    timing: str = "even"
+    residue: str = "exponential"
+    peak_hu: float = 300.0
+    onset_s: float = 8.0
+    pose: Pose = TILTED
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MrOptions:
+    """Choices for a DSC-MRI study of a head; see `CtOptions` for the fields not named here.
+
+    Parameters
+    ----------
+    dt, te_ms
+        Repetition time, which is the frame interval [s], and echo time [ms].
+    snr
+        Signal of grey matter over the standard deviation of the noise in either channel.
+    peak_rate
+        Peak dR2* of an artery [1/s].
+    """
+
+    shape: tuple[int, int, int] = (128, 128, 16)
+    dt: float = 1.6
+    n_frames: int = 50
+    te_ms: float = 30.0
+    snr: float = 50.0
+    lesion: str = "mca-right"
+    motion: bool = False
+    timing: str = "even"
+    residue: str = "exponential"
+    peak_rate: float = 80.0
+    onset_s: float = 12.0
+    pose: Pose = TILTED
+    seed: int = 0
+
+
+Options = TypeVar("Options", KudoOptions, CtOptions, MrOptions)
+
+
+def chosen(options: Options, changes: dict[str, Any]) -> Options:
+    """Return options with changes, checked.
+
+    Raises
+    ------
+    BadRecipe
+        If an option is unknown or out of range.
+    """
+    unknown = sorted(set(changes) - set(options.__slots__))
+    if unknown:
+        raise BadRecipe(
+            f"the phantom has no option {unknown[0]}", wanted=", ".join(options.__slots__), found=unknown[0]
+        )
+    new = replace(options, **changes)
+    residues = (*RESIDUES, "all") if isinstance(new, KudoOptions) else tuple(RESIDUES)
+    _require(new.residue in residues, "residue", ", ".join(residues), new.residue)
+    _require(2 <= new.n_frames <= 2000, "n_frames", "2 to 2000", new.n_frames)
+    _require(0.05 <= new.dt <= 60, "dt", "0.05 to 60 s", new.dt)
+    if isinstance(new, KudoOptions):
+        _require(2 <= new.tile_px <= 128, "tile_px", "2 to 128", new.tile_px)
+        _require(new.noise_hu >= 0, "noise_hu", "0 or more", new.noise_hu)
+        return new
+    _check_head(new)
+    return new
+
+
+def _check_head(options: CtOptions | MrOptions) -> None:
+    _require(options.lesion in LESIONS, "lesion", ", ".join(LESIONS), options.lesion)
+    _require(options.timing in TIMINGS, "timing", ", ".join(TIMINGS), options.timing)
+    fits = len(options.shape) == 3 and all(1 <= n <= 1024 for n in options.shape)
+    _require(
+        fits and min(options.shape[:2]) >= 16, "shape", "16 to 1024 by 16 to 1024 by 1 to 1024", options.shape
+    )
+    if isinstance(options, CtOptions):
+        _require(options.noise_hu >= 0, "noise_hu", "0 or more", options.noise_hu)
+    else:
+        _require(options.snr > 0, "snr", "more than 0", options.snr)
+        _require(0 < options.te_ms < 1000 * options.dt, "te_ms", "between 0 and dt", options.te_ms)
+
+
+def _require(fits: bool, name: str, wanted: str, found: Any) -> None:
+    if not fits:
+        raise BadRecipe(f"the phantom's option {name} is out of range", wanted=wanted, found=repr(found))

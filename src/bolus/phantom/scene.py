@@ -1,0 +1,256 @@
+"""A head on a scanner's grid: tissue fractions, vessels, lesion and kinetics, before any contrast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy import ndimage
+
+from bolus.core.arrays import Float32s, Float64s, Mask, Volume
+from bolus.core.brain import Midline
+from bolus.core.grid import Grid
+from bolus.phantom.anatomy import Atlas, build_atlas
+from bolus.phantom.circulation import DELAY_STEP, MTT_STEP, Kinetics, ideal_tmax, quantised
+from bolus.phantom.field import random_field
+from bolus.phantom.lesion import Lesion, place_lesion
+from bolus.phantom.motion import pose_matrix
+from bolus.phantom.options import Pose
+from bolus.phantom.study import lesion_volumes
+from bolus.phantom.tree import ARTERIES, VEINS, Filling, fill, mirrored, sagittal_sinus
+from bolus.physics.transport import Residue
+
+FIELD_OF_VIEW_MM: Final = (220.0, 220.0, 80.0)
+SLAB_CENTRE_MM: Final = (0.0, -6.0, 22.0)
+"""What the scan covers, in head coordinates before the head is posed."""
+PADDING: Final = 2
+"""Slices simulated beyond either end, so that a moving head brings tissue with it, not air."""
+COLLATERAL_S: Final = 4.5
+"""How much later contrast reaches the arteries beyond an occlusion, through collaterals [s]."""
+
+FLOW: Final[Mapping[str, tuple[float, float, float]]] = {"gm": (53.0, 27.0, 5.3), "wm": (25.0, 14.0, 2.5)}
+"""CBF of healthy tissue, penumbra and core [mL/100 g/min]."""
+BLOOD: Final[Mapping[str, tuple[float, float, float]]] = {"gm": (3.3, 3.4, 0.71), "wm": (1.9, 2.0, 0.42)}
+"""CBV of the same [mL/100 g]. Healthy tissue and core: Aichert 2013, doi:10.1007/978-3-642-36480-8_34.
+
+Penumbra has about half the healthy flow here (there: 30 %, which white matter shares with core), so
+that a threshold at 30 % of the mixed contralateral median separates it from core in both tissues.
+"""
+PENUMBRA_DELAY_S, CORE_DELAY_S = 5.5, 7.6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """Everything about the head that does not change with time, shape `(x, y, z)` each.
+
+    Parameters
+    ----------
+    grid
+        The scanner's grid with `PADDING` slices more at either end.
+    atlas, places
+        The head, and lattice indices of two levels of each slice, shape `(3, x, y, z)` each.
+    gm, wm, csf
+        Parts of each voxel.
+    inside
+        Whether a voxel lies inside the skull.
+    texture
+        Random field of the tissue, not symmetric, SD 1.
+    rows
+        Voxels that contrast reaches; `kinetics` has one value for each.
+    """
+
+    grid: Grid
+    pose: Float64s
+    atlas: Atlas
+    places: tuple[Float32s, Float32s]
+    gm: Volume
+    wm: Volume
+    csf: Volume
+    inside: Mask
+    texture: Volume
+    arteries: Filling
+    veins: Filling
+    lesion: Lesion
+    rows: Mask
+    kinetics: Kinetics
+
+    def shown(self, values: Mapping[str, float], air: float) -> Volume:
+        """Return an image of the head: a value for each class of the atlas, averaged over each slice."""
+        image = np.full(self.atlas.outward.shape, air, dtype=np.float32)
+        for name, value in values.items():
+            image[getattr(self.atlas, name)] = value
+        return sampled(image, self.places, fill=air)
+
+    @property
+    def midline(self) -> Midline:
+        """The plane of symmetry (RAS)."""
+        normal = self.pose[:3, 0]
+        return Midline(normal, float(normal @ self.pose[:3, 3]), 1.0)
+
+
+def scan_grid(shape: tuple[int, int, int]) -> Grid:
+    """Return a grid that covers the field of view, axes to the left, back and head."""
+    spacing = np.array(FIELD_OF_VIEW_MM) / shape
+    affine = np.diag([-spacing[0], -spacing[1], spacing[2], 1.0])
+    affine[:3, 3] = np.array(SLAB_CENTRE_MM) - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return Grid(shape, affine)
+
+
+def padded(grid: Grid, slices: int = PADDING) -> Grid:
+    """Return a grid with more slices at either end."""
+    affine = grid.affine.copy()
+    affine[:3, 3] -= slices * affine[:3, 2]
+    return Grid((grid.shape[0], grid.shape[1], grid.shape[2] + 2 * slices), affine)
+
+
+def set_scene(rng: np.random.Generator, shape: tuple[int, int, int], lie: Pose, lesion_name: str) -> Scene:
+    """Build a head, give it a lesion and lay it on a scanner's table.
+
+    Parameters
+    ----------
+    shape
+        Voxels of the scan, without padding.
+    lie
+        How the head lies.
+    lesion_name
+        One of `bolus.phantom.lesion.LESIONS`.
+    """
+    atlas = build_atlas(rng)
+    grid = padded(scan_grid(shape))
+    pose = pose_matrix(np.array(lie), SLAB_CENTRE_MM)
+    points = head_points(grid, pose, 0.0)
+    places = (atlas.index(head_points(grid, pose, -0.25)), atlas.index(head_points(grid, pose, 0.25)))
+    parts = {name: sampled(getattr(atlas, name).astype(np.float32), places) for name in ("gm", "wm", "csf")}
+    inside = sampled(atlas.outward, places, fill=99.0) < 0.0
+    lesion = place_lesion(rng, points, lesion_name)
+    arteries, veins = _vessels(grid, pose, lesion.side, occluded=lesion_name.startswith("mca"))
+    rows = inside | (arteries.fraction > 0) | (veins.fraction > 0)
+    texture = random_field(rng, 6.0)(points)
+    kinetics = _kinetics(rng, points, (parts["gm"], parts["wm"], texture), lesion, rows)
+    return Scene(
+        grid, pose, atlas, places, **parts, inside=inside, texture=texture, arteries=arteries, veins=veins,
+        lesion=lesion, rows=rows, kinetics=kinetics,
+    )  # fmt: skip
+
+
+def head_points(grid: Grid, pose: Float64s, level: float) -> Float32s:
+    """Return head coordinates of voxels [mm], shape `(3, x, y, z)`.
+
+    Parameters
+    ----------
+    level
+        Height within the slice [slices], 0 at its middle.
+    """
+    to_head = np.linalg.inv(pose) @ grid.affine
+    i, j, k = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in grid.shape), indexing="ij", sparse=True)
+    rows = [
+        to_head[r, 0] * i + to_head[r, 1] * j + to_head[r, 2] * (k + level) + to_head[r, 3] for r in range(3)
+    ]
+    return np.stack(rows).astype(np.float32)
+
+
+def sampled(volume: Float32s, places: tuple[Float32s, ...], fill: float = 0.0) -> Volume:
+    """Return a volume of the atlas on the scanner's grid, averaged over levels of each slice."""
+    total = sum(
+        ndimage.map_coordinates(volume, place, order=1, mode="constant", cval=fill) for place in places
+    )
+    return np.asarray(total / len(places), dtype=np.float32)
+
+
+def _vessels(grid: Grid, pose: Float64s, side: str, *, occluded: bool) -> tuple[Filling, Filling]:
+    sick = {"right": 1, "left": -1}.get(side, 0) if occluded else 0
+    arteries = [
+        (vessel, COLLATERAL_S if vessel.fed_by == "mca" and where == sick != 0 else 0.0)
+        for vessel, where in mirrored(ARTERIES)
+    ]
+    veins = [(vessel, 0.0) for vessel, _ in mirrored(VEINS)]
+    return fill(arteries, grid, pose), fill([*veins, (sagittal_sinus(), 0.0)], grid, pose)
+
+
+def _kinetics(
+    rng: np.random.Generator,
+    points: Float32s,
+    tissue: tuple[Volume, Volume, Volume],
+    lesion: Lesion,
+    rows: Mask,
+) -> Kinetics:
+    """Give each voxel the flow, volume and delay of what fills it."""
+    gm, wm, texture = (part[rows] for part in tissue)
+    hypo, core = lesion.hypoperfused[rows], lesion.core[rows]
+    mirrored_points = np.stack([np.abs(points[0][rows]), points[1][rows], points[2][rows]])
+    common = random_field(rng, 10.0)(mirrored_points)
+    vary = (1.0 + 0.02 * texture) * (1.0 + 0.05 * np.clip(common, -2, 2))
+    cbf = vary * (gm * _mixed(FLOW["gm"], hypo, core) + wm * _mixed(FLOW["wm"], hypo, core))
+    cbv = vary * (gm * _mixed(BLOOD["gm"], hypo, core) + wm * _mixed(BLOOD["wm"], hypo, core))
+    perfused = cbf > 0.05
+    mtt = np.where(perfused, 60.0 * cbv / np.where(perfused, cbf, 1.0), 4.0)
+    healthy = np.clip(0.6 + 0.25 * common + 0.3 * wm, 0.0, 1.5)
+    wave = 0.25 * np.clip(texture, -2, 2)
+    delay = healthy + (PENUMBRA_DELAY_S + wave - healthy) * hypo + (CORE_DELAY_S - PENUMBRA_DELAY_S) * core
+    return Kinetics(
+        np.where(perfused, cbf, 0.0).astype(np.float32),
+        quantised(mtt.astype(np.float32), MTT_STEP),
+        quantised(delay.astype(np.float32), DELAY_STEP),
+    )
+
+
+def _mixed(values: tuple[float, float, float], hypo: Float32s, core: Float32s) -> Float32s:
+    healthy, penumbra, dead = (np.float32(value) for value in values)
+    return np.asarray(healthy + (penumbra - healthy) * hypo + (dead - penumbra) * core, dtype=np.float32)
+
+
+def true_volumes(scene: Scene, residue: Residue) -> dict[str, Float64s]:
+    """Return true CBF, CBV, MTT, delay and Tmax on the scan without padding."""
+    kinetics = scene.kinetics
+    flat = {
+        "CBF": kinetics.cbf,
+        "CBV": kinetics.cbf * kinetics.mtt / np.float32(60.0),
+        "MTT": kinetics.mtt,
+        "delay": kinetics.delay,
+        "Tmax": ideal_tmax(kinetics.mtt, kinetics.delay, residue),
+    }
+    volumes = {}
+    for name, values in flat.items():
+        volume = np.full(scene.grid.shape, np.nan, dtype=np.float32)
+        volume[scene.rows] = values
+        volumes[name] = cropped(volume)
+    return volumes
+
+
+def true_masks(
+    scene: Scene, volumes: Mapping[str, Float64s], grid: Grid
+) -> tuple[dict[str, Mask], dict[str, float]]:
+    """Return true masks on the scan without padding, and the volumes of the lesion's [mL].
+
+    Core is where the lesion's core reaches and the true CBF is under 30 % of the median of the other
+    side's tissue; hypoperfused is tissue whose ideal Tmax exceeds 6 s, and core.
+    """
+    gm, wm, csf = cropped(scene.gm), cropped(scene.wm), cropped(scene.csf)
+    artery, vein = cropped(scene.arteries.fraction), cropped(scene.veins.fraction)
+    brain = cropped(scene.inside)
+    tissue = brain & (gm + wm > 0.6) & (artery + vein < 0.1)
+    right = scene.midline.distance_mm(grid.position_mm(np.moveaxis(np.indices(grid.shape), 0, -1))) > 0
+    other = right if scene.lesion.side == "left" else ~right
+    reference = float(np.median(volumes["CBF"][tissue & other]))
+    core = tissue & (cropped(scene.lesion.core) > 0.02) & (volumes["CBF"] < 0.3 * reference)
+    hypoperfused = tissue & (cropped(scene.lesion.hypoperfused) > 0) & (volumes["Tmax"] > 6.0) | core
+    masks = {
+        "brain": brain,
+        "tissue": tissue,
+        "gm": tissue & (gm >= wm),
+        "wm": tissue & (wm > gm),
+        "csf": brain & (csf > 0.5),
+        "artery": artery >= 0.2,
+        "vein": vein >= 0.2,
+        "core": core,
+        "hypoperfused": hypoperfused,
+        "penumbra": hypoperfused & ~core,
+    }
+    return masks, lesion_volumes(masks, grid)
+
+
+def cropped(volume: Volume) -> Volume:
+    """Return a volume without the padding slices."""
+    return volume[:, :, PADDING:-PADDING]

@@ -1,0 +1,103 @@
+"""What is true of a simulated head, gathered from its scene and its curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from bolus.core.arrays import Float64s, Times
+from bolus.core.grid import Grid
+from bolus.core.units import Unit
+from bolus.core.vessel import VesselCurve
+from bolus.phantom.circulation import Curve, venous
+from bolus.phantom.motion import grid_centre, restless, still
+from bolus.phantom.options import CtOptions, MrOptions
+from bolus.phantom.scene import Scene, set_scene, true_masks, true_volumes
+from bolus.phantom.study import Truth, true_maps
+from bolus.phantom.timing import sample_times, sweep_times
+from bolus.physics.transport import RESIDUES
+
+VEIN_DELAY_S: Final = 5.0
+"""Arrival in the back of the sagittal sinus after the arterial curve, before dispersion [s]."""
+FINE_STEP_S: Final = 0.1
+"""Step of the fine true curves [s]."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Session:
+    """One head in one scanner: what CT and MR simulate in the same way.
+
+    Parameters
+    ----------
+    grid
+        The scan, without padding.
+    times
+        Sample times [s], shape `(t,)` or `(z, t)`.
+    poses
+        Pose of the head a frame, shape `(t, 6)`.
+    noise
+        Source of the noise's random generators.
+    """
+
+    scene: Scene
+    grid: Grid
+    times: Times
+    poses: Float64s
+    noise: np.random.SeedSequence
+
+
+def begin(options: CtOptions | MrOptions, grid: Grid) -> Session:
+    """Build the head, its clock and its motion from the options and their seed."""
+    head, motion, noise = np.random.SeedSequence(options.seed).spawn(3)
+    scene = set_scene(np.random.default_rng(head), options.shape, options.pose, options.lesion)
+    times = sample_times(options.timing, options.n_frames, options.dt, options.shape[2])
+    draw = np.random.default_rng(motion)
+    poses = restless(draw, options.n_frames) if options.motion else still(options.n_frames)
+    return Session(scene, grid, times, poses, noise)
+
+
+def known(
+    session: Session, options: CtOptions | MrOptions, arterial: Curve, unit: Unit, noise: float
+) -> Truth:
+    """Gather the truth of a session.
+
+    Parameters
+    ----------
+    arterial
+        The arterial curve as measured in an artery, in `unit`.
+    noise
+        Standard deviation of one sample, in the unit of the series.
+    """
+    scene, grid = session.scene, session.grid
+    volumes = true_volumes(scene, RESIDUES[options.residue])
+    masks, volumes_ml = true_masks(scene, volumes, grid)
+    clock = sweep_times(session.times)
+    vein = venous(arterial, until=float(clock[-1]))
+    aif, aif_fine = true_curve("AIF", arterial, clock, unit)
+    vof, vof_fine = true_curve("VOF", lambda times: vein(times - VEIN_DELAY_S), clock, unit)
+    return Truth(
+        maps=true_maps(volumes, masks["tissue"], grid),
+        masks=masks,
+        aif=aif,
+        vof=vof,
+        aif_fine=aif_fine,
+        vof_fine=vof_fine,
+        motion=session.poses,
+        motion_centre_mm=grid_centre(grid),
+        midline=scene.midline,
+        noise=noise,
+        seed=options.seed,
+        side=scene.lesion.side,
+        volumes_ml=volumes_ml,
+    )
+
+
+def true_curve(name: str, curve: Curve, times: Times, unit: Unit) -> tuple[VesselCurve, VesselCurve]:
+    """Return a true vessel curve at the frame times and every 0.1 s."""
+    fine = np.arange(0.0, float(times[-1]) + FINE_STEP_S / 2, FINE_STEP_S)
+    return (
+        VesselCurve(name, times, curve(times), unit, "simulated"),
+        VesselCurve(name, fine, curve(fine), unit, "simulated"),
+    )
