@@ -19,8 +19,8 @@ BLOCK = 16_384
 """Voxels that are worked on at a time, so that temporaries stay at a few MB."""
 _BRIGHTEST = 0.005
 """Share of voxels that must rise together for a bolus to be there."""
-_TALL = 0.03
-"""Share of voxels that vessels are looked for in: they are 1-3 % of the intracranial volume."""
+_TALL = 0.1
+"""Share of voxels that vessels are looked for in: they are 1-5 % of the intracranial volume."""
 _AT_LEAST = 30
 """Fewer voxels than this are too few for their mean to show that they enhance together."""
 _SETTLING_S = 4.0

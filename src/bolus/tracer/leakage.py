@@ -41,7 +41,8 @@ def correct_leakage(concentration: Concentration) -> tuple[Concentration, Float3
     Notes
     -----
     For tumours and other places of an open barrier; off by default, since in acute stroke it is closed.
-    The coefficient of variation takes the residuals of the fit as its noise. Where fewer than 50
+    The coefficient of variation takes the residuals of the fit as its noise, and counts that the
+    baseline, a mean of few noisy frames, shifts the whole curve. Where fewer than 50
     voxels pass the paper's limit of one SD for the reference, two SDs are tried; where that fails too,
     nothing is corrected and `LEAKAGE_SKIPPED` says so.
 
@@ -55,13 +56,14 @@ def correct_leakage(concentration: Concentration) -> tuple[Concentration, Float3
         finding = Finding("LEAKAGE_SKIPPED", Severity.WARN, text)
         unchanged = replace(concentration, findings=(*concentration.findings, finding))
         return unchanged, np.zeros(len(concentration.curves), dtype=np.float32)
+    n_before = max(concentration.baseline[1] - concentration.baseline[0], 1)
     steps = 0.5 * (reference[1:] + reference[:-1]) * concentration.dt
     integral = np.concatenate([[0.0], np.cumsum(steps)])
     curves = np.empty_like(concentration.curves)
     rates = np.empty(len(curves), dtype=np.float32)
     for start in range(0, len(curves), BLOCK):
         block = slice(start, start + BLOCK)
-        rates[block] = _leakage_rates(concentration.curves[block], reference, integral)
+        rates[block] = _leakage_rates(concentration.curves[block], reference, integral, n_before)
         leaked = rates[block, None] * integral.astype(np.float32)
         curves[block] = concentration.curves[block] + leaked
     done = replace(
@@ -86,14 +88,15 @@ def _reference_curve(concentration: Concentration) -> Float64s | None:
     return None
 
 
-def _leakage_rates(curves: Float32s, reference: Float64s, integral: Float64s) -> Float64s:
+def _leakage_rates(curves: Float32s, reference: Float64s, integral: Float64s, n_before: int) -> Float64s:
     """Fit K2 [1/s] to each row by least squares; 0 where it is too uncertain, NaN where it cannot be."""
     design = np.stack([reference, -integral], axis=1)
     inverse = np.linalg.pinv(design.T @ design)
     values = curves.astype(np.float64)
     fitted = values @ design @ inverse
     spread = np.sum((values - fitted @ design.T) ** 2, axis=1) / max(values.shape[1] - 2, 1)
-    sd = np.sqrt(spread * inverse[1, 1])
+    shift = float((inverse @ design.sum(axis=0))[1])
+    sd = np.sqrt(spread * (inverse[1, 1] + shift**2 / n_before))
     k2: Float64s = fitted[:, 1]
     usable = (sd < _LARGEST_CV * np.abs(k2)) | ~np.isfinite(k2)
     return np.where(usable, k2, 0.0)

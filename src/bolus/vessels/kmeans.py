@@ -16,6 +16,8 @@ _AREA_PERCENT = 90.0
 """Curves with a smaller area than this percentile are dropped (Mouridsen 2006)."""
 _REGULAR_PERCENT = 75.0
 """Curves rougher than this percentile are dropped (Mouridsen 2006)."""
+_CLEAR = 20.0
+"""A curve whose peak is this many times the noise owes its bends to the bolus and not to noise."""
 _CLUSTERS = 5
 _RESTARTS = 10
 _FEWEST = 4
@@ -47,7 +49,8 @@ def find_by_kmeans(concentration: Concentration, region: Mask, tissue: Curve, /,
 
     Notes
     -----
-    A cluster of fewer than 4 voxels is never kept.
+    A cluster of fewer than 4 voxels is never kept. A curve whose peak is 20 times the noise is not
+    dropped as rough: with little noise the roughest curves are the arteries.
 
     References
     ----------
@@ -80,7 +83,8 @@ def _regular(concentration: Concentration, rows: NDArray[np.intp]) -> NDArray[np
     unit = _unit_area(concentration, rows)
     bend = np.diff(unit, n=2, axis=1)
     rough = np.sum(bend**2, axis=1)
-    return np.asarray(rows[rough <= np.percentile(rough, _REGULAR_PERCENT)])
+    clear = concentration.curves[rows].max(axis=1) > _CLEAR * concentration.noise
+    return np.asarray(rows[clear | (rough <= np.percentile(rough, _REGULAR_PERCENT))])
 
 
 def _unit_area(concentration: Concentration, rows: NDArray[np.intp]) -> Float64s:
