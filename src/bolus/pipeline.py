@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
 from bolus import deconvolve, lesions, prepare, quality, quantify, read, tracer, vessels
-from bolus.core.arrays import Mask
+from bolus.core.arrays import Mask, Volume
 from bolus.core.brain import Brain
 from bolus.core.errors import BadInput, BadRecipe
 from bolus.core.finding import Finding, Progress, Severity, silent
@@ -65,23 +66,13 @@ def run(series: Series, recipe: Recipe = DEFAULT, *, progress: Progress = silent
     with watch("tracer"):
         baseline = tracer.find_baseline(voxels, brain.tissue)
         raw = tracer.to_concentration(voxels, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
-        underlay = _underlay(still, voxels, baseline.arrival_s)
-    with watch("vessels"):
-        found = _vessels(raw, brain, recipe)
+        underlay = _underlay(still, baseline.arrival_s)
     with watch("filter"):
         contrast = _filtered(voxels, baseline, raw, recipe)
-    with watch("deconvolve"):
-        maps = _maps(contrast, found, recipe, progress)
-    with watch("lesions"):
-        lesion, noticed = _lesions(maps, brain, underlay, recipe)
-    if vessels.is_ipsilateral_and_late(found, raw, lesion):
-        with watch("vessels again"):
-            found = _vessels(raw, brain, recipe, avoid=_hemisphere(lesion, raw.grid))
-            maps = _maps(contrast, found, recipe, progress)
-            lesion, noticed = _lesions(maps, brain, underlay, recipe)
+    perfusion = _perfuse(Scan(raw, contrast, brain, underlay), recipe, watch)
     with watch("quality"):
-        evidence = quality.Evidence(still, motion, brain, contrast, raw, found, maps)
-        findings = _all_findings(still, brain, contrast, found, noticed, quality.check(evidence))
+        evidence = quality.Evidence(still, motion, brain, contrast, raw, perfusion.vessels, perfusion.maps)
+        findings = _joined(still, brain, contrast, perfusion, quality.check(evidence))
     return Result(
         modality=series.modality,
         acquisition=series.acquisition,
@@ -94,14 +85,61 @@ def run(series: Series, recipe: Recipe = DEFAULT, *, progress: Progress = silent
         brain=brain,
         baseline=(baseline.first, baseline.last),
         noise=contrast.noise,
-        vessels=found,
-        curves=_tissue_curves(contrast, lesion, brain),
-        maps=maps,
-        lesions=None if any(f.severity is Severity.FAIL for f in findings) else lesion,
+        vessels=perfusion.vessels,
+        curves=_tissue_curves(contrast, perfusion.lesions, brain),
+        maps=perfusion.maps,
+        lesions=None if any(f.severity is Severity.FAIL for f in findings) else perfusion.lesions,
         findings=findings,
         timings_s=watch.seconds,
         versions=_versions(),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """What vessels, maps and lesions are made from: contrast before and after the noise filter."""
+
+    raw: Concentration
+    contrast: Concentration
+    brain: Brain
+    underlay: Volume
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Perfusion:
+    """What one arterial curve makes of a scan."""
+
+    vessels: Vessels
+    maps: Maps
+    lesions: Lesions
+    findings: tuple[Finding, ...]
+
+
+def _perfuse(scan: Scan, recipe: Recipe, watch: Stopwatch) -> Perfusion:
+    """Make maps and lesions; once more from the healthy side if the artery lay behind the occlusion."""
+    found = _solve(scan, recipe, watch, avoid=None)
+    if not vessels.is_ipsilateral_and_late(found.vessels, scan.raw, found.lesions):
+        return found
+    return _solve(scan, recipe, watch, avoid=_hemisphere(found.lesions, scan.raw.grid))
+
+
+def _solve(scan: Scan, recipe: Recipe, watch: Stopwatch, *, avoid: Mask | None) -> Perfusion:
+    with watch("vessels"):
+        found = _vessels(scan.raw, scan.brain, recipe, avoid=avoid)
+    with watch("deconvolve"):
+        estimate = deconvolve.deconvolve(
+            scan.contrast,
+            found.aif,
+            method=recipe.method,
+            options=recipe.method_options,
+            progress=watch.progress,
+        )
+        maps = quantify.make_maps(estimate, scan.contrast, found.aif, ttp_origin=recipe.ttp_origin)
+    with watch("lesions"):
+        lesion, noticed = lesions.find_lesions(
+            maps, scan.brain, scan.underlay, rule=recipe.rule, min_lesion_ml=recipe.min_lesion_ml
+        )
+    return Perfusion(found, maps, lesion, noticed)
 
 
 @dataclass(slots=True)
@@ -117,7 +155,7 @@ class Stopwatch:
         start = perf_counter()
         self.progress(stage, 0, 1)
         yield
-        self.seconds[stage] = perf_counter() - start
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
         self.progress(stage, 1, 1)
 
 
@@ -155,12 +193,10 @@ def _brain(series: Series, recipe: Recipe) -> Brain:
     return Brain(inside=given, tissue=given, csf=np.zeros_like(given))
 
 
-def _underlay(
-    series: Series, voxels: Voxels, arrival_s: float
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _underlay(series: Series, arrival_s: float) -> Volume:
     """Average the frames before arrival; at least the first one."""
     clock = series.times if series.times.ndim == 1 else series.times.max(axis=0)
-    n_before = int(np.count_nonzero(clock < arrival_s - 0.5 * voxels.times[1]))
+    n_before = int(np.count_nonzero(clock < arrival_s - 0.5 * series.median_dt))
     return series.mean(0, max(n_before, 1))
 
 
@@ -206,19 +242,6 @@ def _filtered(voxels: Voxels, baseline: tracer.Baseline, raw: Concentration, rec
     return tracer.to_concentration(smooth, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
 
 
-def _maps(contrast: Concentration, found: Vessels, recipe: Recipe, progress: Progress) -> Maps:
-    estimate = deconvolve.deconvolve(
-        contrast, found.aif, method=recipe.method, options=recipe.method_options, progress=progress
-    )
-    return quantify.make_maps(estimate, contrast, found.aif, ttp_origin=recipe.ttp_origin)
-
-
-def _lesions(
-    maps: Maps, brain: Brain, underlay: np.ndarray[tuple[int, ...], np.dtype[np.float32]], recipe: Recipe
-) -> tuple[Lesions, tuple[Finding, ...]]:
-    return lesions.find_lesions(maps, brain, underlay, rule=recipe.rule, min_lesion_ml=recipe.min_lesion_ml)
-
-
 def _hemisphere(lesion: Lesions, grid: Grid) -> Mask | None:
     """Return the affected half of the volume, or None where neither is."""
     if lesion.midline is None or lesion.side == "none":
@@ -244,21 +267,23 @@ def _tissue_curves(contrast: Concentration, lesion: Lesions, brain: Brain) -> Ti
     return TissueCurves(contrast.times, means, contrast.unit)
 
 
-def _all_findings(
-    series: Series,
-    brain: Brain,
-    contrast: Concentration,
-    found: Vessels,
-    noticed: tuple[Finding, ...],
-    checked: tuple[Finding, ...],
+def _joined(
+    series: Series, brain: Brain, contrast: Concentration, perfusion: Perfusion, checked: tuple[Finding, ...]
 ) -> tuple[Finding, ...]:
-    """Join what the stages noticed, worst first, each code once."""
-    joined = (*series.findings, *brain.findings, *contrast.findings, *found.findings, *noticed, *checked)
-    order = list(Severity)
-    ranked = sorted(joined, key=lambda f: -order.index(f.severity))
-    return tuple(
-        {f.code: f for f in reversed(ranked)}[code] for code in dict.fromkeys(f.code for f in ranked)
+    """Join what the stages noticed, worst first, each code once with its worst severity."""
+    stages = (
+        series.findings,
+        brain.findings,
+        contrast.findings,
+        perfusion.vessels.findings,
+        perfusion.findings,
     )
+    worst_last = list(Severity)
+    ranked = sorted(chain(*stages, checked), key=lambda f: -worst_last.index(f.severity))
+    first: dict[str, Finding] = {}
+    for finding in ranked:
+        first.setdefault(finding.code, finding)
+    return tuple(first.values())
 
 
 def _versions() -> Mapping[str, str]:

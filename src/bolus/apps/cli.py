@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,10 @@ from bolus.apps import phantoms
 from bolus.apps.terminal import Exit, Terminal
 from bolus.core.errors import BadRecipe, UnreadableFile
 from bolus.core.recipe import DEFAULT, Recipe
+from bolus.core.units import Modality
+
+if TYPE_CHECKING:
+    from bolus.read import ReadOptions
 
 app = typer.Typer(
     name="bolus",
@@ -85,7 +89,7 @@ def _run(study: Path, out: Path, recipe: Recipe, terminal: Terminal) -> None:
     from bolus import export, pipeline, read
 
     export.require_writable(out)
-    options = read.ReadOptions.from_recipe(recipe)
+    options = _reading(recipe)
     with terminal.progress() as progress:
         progress("read", 0, 1)
         series = read.load(study, options=options)
@@ -107,6 +111,21 @@ def _recipe(file: Path | None, chosen: dict[str, Any]) -> Recipe:
     start = DEFAULT if file is None else _read_recipe(file)
     given = {name: value for name, value in chosen.items() if value is not None}
     return replace(start, **given)
+
+
+def _reading(recipe: Recipe) -> ReadOptions:
+    """Return what a recipe says about reading."""
+    from bolus.read import ReadOptions
+
+    wanted = recipe.modality.upper()
+    if wanted and wanted not in set(Modality):
+        raise BadRecipe("unknown modality", wanted="ct, mr or xa", found=recipe.modality)
+    return ReadOptions(
+        series=recipe.series or None,
+        modality=Modality(wanted) if wanted else None,
+        dt_s=recipe.dt,
+        te_ms=recipe.te_ms,
+    )
 
 
 def _read_recipe(file: Path) -> Recipe:
