@@ -6,7 +6,7 @@ from bolus.core.arrays import Curve, Floats
 from bolus.core.maps import Estimate
 from bolus.deconvolve.fourier import Circulant, inverse_where
 from bolus.deconvolve.method import require_fraction
-from bolus.deconvolve.peak import circular_lags, deconvolve_linearly
+from bolus.deconvolve.peak import Search, deconvolve_linearly
 from bolus.deconvolve.problem import pose
 
 
@@ -56,6 +56,6 @@ def csvd(
     problem = pose(curves, aif, dt)
     system = Circulant.of(problem.aif, problem.dt)
     gains = inverse_where(system.eigenvalues, system.kept(require_fraction(cutoff, "cutoff")))
-    lags = circular_lags(system.n_frames, problem.dt)
-    matrix = system.filtered_inverse(gains, lags)
-    return deconvolve_linearly(problem, matrix, lags, margin=1, residues=residues)
+    search = Search.circular(system.n_frames, problem.dt)
+    matrix = system.filtered_inverse(gains, search.lags, search.fold)
+    return deconvolve_linearly(problem, matrix, search, residues=residues)

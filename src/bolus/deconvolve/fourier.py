@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from bolus.core.arrays import Float64s
 
 Lags: TypeAlias = NDArray[np.intp]
-"""Lags in frames; negative where tissue leads the artery."""
+"""Lags, counted in steps of time; negative where tissue leads the artery."""
 Spectrum: TypeAlias = NDArray[np.complex128]
 """One complex number a frequency from 0 to Nyquist, shape `(t + 1,)`."""
 
@@ -63,7 +63,7 @@ class Circulant:
         values = self.singular_values
         return np.asarray(values >= (cutoff - _TIE) * values.max())
 
-    def filtered_inverse(self, gains: Spectrum, lags: Lags) -> Float64s:
+    def filtered_inverse(self, gains: Spectrum, lags: Lags, fold: int = 1) -> Float64s:
         """Return the real matrix that takes a curve `(t,)` to its residue at some lags.
 
         Parameters
@@ -71,14 +71,22 @@ class Circulant:
         gains
             What each bin of the curve is multiplied with, shape `(t + 1,)`.
         lags
-            Frames, shape `(lags,)`.
+            In frames over `fold`, shape `(lags,)`.
+        fold
+            Lags a frame. The residue holds no frequency above the curve's, so that its values between
+            frames are exact.
 
         Returns
         -------
         Shape `(lags, t)`.
         """
-        response = np.fft.irfft(gains, self.n_lags)
-        matrix: Float64s = response[(lags[:, None] - np.arange(self.n_frames)) % self.n_lags]
+        padded = np.zeros(fold * self.n_frames + 1, dtype=np.complex128)
+        padded[: gains.size] = gains * fold
+        if fold > 1:
+            padded[gains.size - 1] *= 0.5  # the last bin of a short transform is one of two in a long one
+        response = np.fft.irfft(padded, fold * self.n_lags)
+        shifts = lags[:, None] - fold * np.arange(self.n_frames)
+        matrix: Float64s = response[shifts % response.size]
         return matrix
 
 

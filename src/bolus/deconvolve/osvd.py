@@ -9,14 +9,13 @@ from typing import Final
 
 import numpy as np
 from numba import njit, prange
-from numpy.typing import NDArray
 
-from bolus.core.arrays import Curve, Float32s, Floats
+from bolus.core.arrays import Curve, Float32s, Float64s, Floats
 from bolus.core.errors import BadRecipe
 from bolus.core.maps import Estimate
 from bolus.deconvolve.fourier import Circulant
 from bolus.deconvolve.method import require_one_of
-from bolus.deconvolve.peak import circular_lags, read_peaks
+from bolus.deconvolve.peak import COARSEST_S, Search, read_peaks
 from bolus.deconvolve.problem import Problem, pose
 
 WEAKEST: Final = 0.05
@@ -82,11 +81,12 @@ def osvd(
     """
     problem = pose(curves, aif, dt)
     system = Circulant.of(problem.aif, problem.dt)
-    scale = problem.dt if require_one_of(index, "index", tuple(LIMITS)) == "J" else float(system.n_lags)
+    is_free = require_one_of(index, "index", tuple(LIMITS)) == "J"
+    search = Search.circular(system.n_frames, problem.dt, coarsest_s=COARSEST_S if is_free else np.inf)
+    scale = search.step_s if is_free else float(system.n_lags)
     allowed = _require_positive(LIMITS[index] if limit is None else limit) * scale
-    analysis, synthesis = harmonics(system, WEAKEST)
-    found, n_kept = _least_oscillating(problem, analysis, synthesis, allowed)
-    estimate = _peaks(found, problem, residues=residues)
+    found, n_kept = _least_oscillating(problem, *harmonics(system, search.fold), allowed)
+    estimate = read_peaks(_window(found, search), search, residues=residues)
     n_kept[~np.isfinite(estimate.flow)] = np.nan
     # a constant has no peak
     return replace(estimate, tmax=np.where(n_kept > 1, estimate.tmax, np.float32(np.nan)), index=n_kept)
@@ -98,37 +98,37 @@ def _require_positive(limit: float) -> float:
     return float(limit)
 
 
-def harmonics(system: Circulant, weakest: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def harmonics(system: Circulant, fold: int = 1) -> tuple[Float64s, Float64s]:
     """Split the inverse into frequencies, strongest first.
 
     Parameters
     ----------
     system
         The block-circulant convolution.
-    weakest
-        Smallest singular value used, as a fraction of the largest.
+    fold
+        Lags a frame.
 
     Returns
     -------
-    Analysis, shape `(2 bins, t)`, and synthesis, shape `(2 bins, L)`: rows `2 q` and `2 q + 1` are the
+    Analysis, shape `(2 bins, t)`, and synthesis, shape `(2 bins, fold L)`: rows `2 q` and `2 q + 1` are the
     cosine and the sine of the frequency of rank `q`. ``curve @ analysis.T @ synthesis`` is `k`.
     """
     strongest = np.argsort(-system.singular_values, kind="stable")
-    bins = strongest[system.kept(weakest)[strongest]]
+    bins = strongest[system.kept(WEAKEST)[strongest]]
     n_lags = system.n_lags
     share = np.where((bins == 0) | (bins == n_lags // 2), 1.0, 2.0) / n_lags
     turn = 2j * np.pi / n_lags * bins[:, None]
     gains = (share / system.eigenvalues[bins])[:, None] * np.exp(-turn * np.arange(system.n_frames))
-    waves = np.exp(turn * np.arange(n_lags))
+    waves = np.exp(turn * np.arange(fold * n_lags) / fold)
     analysis = np.stack([gains.real, gains.imag], axis=1).reshape(-1, system.n_frames)
-    synthesis = np.stack([waves.real, -waves.imag], axis=1).reshape(-1, n_lags)
+    synthesis = np.stack([waves.real, -waves.imag], axis=1).reshape(-1, fold * n_lags)
     return analysis, synthesis
 
 
 def _least_oscillating(
-    problem: Problem, analysis: NDArray[np.float64], synthesis: NDArray[np.float64], allowed: float
+    problem: Problem, analysis: Float64s, synthesis: Float64s, allowed: float
 ) -> tuple[Floats, Float32s]:
-    """Return residues over all lags `(voxels, L)` and how many frequencies each keeps `(voxels,)`."""
+    """Return residues over the whole circle, `(voxels, fold L)`, and how many frequencies each keeps."""
     kind = problem.curves.dtype
     waves = synthesis.astype(kind)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -141,32 +141,50 @@ def _least_oscillating(
     return found, n_kept
 
 
+@njit(fastmath=True, cache=True)
+def _peak(k: Floats) -> float:
+    """Return the greatest sample."""
+    peak = k[0]
+    for sample in k:
+        peak = max(peak, sample)
+    return peak  # type: ignore[no-any-return]
+
+
+@njit(fastmath=True, cache=True)
+def _bend(k: Floats) -> float:
+    """Return the sum of absolute second differences."""
+    before, middle, after = k[:-2], k[1:-1], k[2:]  # slices, as k[j - 1] would keep the loop scalar
+    bend = k[0] - k[0]  # a literal 0.0 or 2.0 would make float64 of float32
+    for j in range(middle.size):
+        bend += abs(before[j] - middle[j] - middle[j] + after[j])
+    return bend  # type: ignore[no-any-return]
+
+
+@njit(fastmath=True, cache=True)
+def _subtract(k: Floats, cosine: float, sine: float, waves: Floats) -> None:
+    """Take one frequency out, in place."""
+    first, second = waves[0], waves[1]
+    for j in range(k.size):
+        k[j] -= cosine * first[j] + sine * second[j]
+
+
 @njit(parallel=True, fastmath=True, cache=True)
 def _drop_weakest(found: Floats, weights: Floats, waves: Floats, allowed: float, n_kept: Float32s) -> None:
     """Take the weakest frequency from each residue, in place, until it oscillates little enough."""
-    n_lags = found.shape[1]
     for row in prange(found.shape[0]):
         k = found[row]
         bins = waves.shape[0] // 2
         while bins > 1:
-            peak = k[0]
-            for j in range(n_lags):
-                peak = max(peak, k[j])
-            # sums such as k + k keep float32 where a literal 2.0 would make float64
-            bend = k[0] - k[0]
-            for j in range(2, n_lags):
-                bend += abs(k[j] - k[j - 1] - k[j - 1] + k[j - 2])
-            if peak > 0 and bend < allowed * peak:
+            peak = _peak(k)
+            if peak > 0 and _bend(k) < allowed * peak:
                 break
             bins -= 1
-            cosine, sine = weights[row, 2 * bins], weights[row, 2 * bins + 1]
-            for j in range(n_lags):
-                k[j] -= cosine * waves[2 * bins, j] + sine * waves[2 * bins + 1, j]
+            pair = 2 * bins
+            _subtract(k, weights[row, pair], weights[row, pair + 1], waves[pair : pair + 2])
         n_kept[row] = bins
 
 
-def _peaks(found: Floats, problem: Problem, *, residues: bool) -> Estimate:
-    lags = circular_lags(problem.aif.size, problem.dt)
-    n_before = -int(lags[0])
-    window = np.concatenate([found[:, found.shape[1] - n_before :], found[:, : lags[-1] + 1]], axis=1)
-    return read_peaks(window, lags, problem.dt, margin=1, residues=residues)
+def _window(found: Floats, search: Search) -> Floats:
+    """Return the part of the circle that is searched, `(voxels, lags)`."""
+    n_before, n_after = -int(search.lags[0]), int(search.lags[-1]) + 1
+    return np.concatenate([found[:, found.shape[1] - n_before :], found[:, :n_after]], axis=1)

@@ -12,7 +12,7 @@ from scipy.linalg import toeplitz
 from bolus.core.arrays import Curve, Float64s, Floats
 from bolus.core.maps import Estimate
 from bolus.deconvolve.method import require_fraction, require_one_of
-from bolus.deconvolve.peak import deconvolve_linearly
+from bolus.deconvolve.peak import Search, deconvolve_linearly
 from bolus.deconvolve.problem import pose
 
 
@@ -76,7 +76,8 @@ def ssvd(
     convolution, usual = RULES[require_one_of(rule, "rule", tuple(RULES))]
     fraction = usual if cutoff is None else require_fraction(cutoff, "cutoff")
     matrix = truncated_inverse(problem.dt * convolution(problem.aif), fraction)
-    return deconvolve_linearly(problem, matrix, np.arange(problem.aif.size), margin=0, residues=residues)
+    search = Search.causal(problem.aif.size, problem.dt)
+    return deconvolve_linearly(problem, matrix, search, residues=residues)
 
 
 def truncated_inverse(matrix: Float64s, cutoff: float) -> Float64s:

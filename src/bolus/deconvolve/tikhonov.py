@@ -12,7 +12,7 @@ from bolus.core.errors import BadRecipe
 from bolus.core.maps import Estimate
 from bolus.deconvolve.fourier import Circulant
 from bolus.deconvolve.method import require_fraction
-from bolus.deconvolve.peak import circular_lags, deconvolve_linearly
+from bolus.deconvolve.peak import Search, deconvolve_linearly
 from bolus.deconvolve.problem import pose
 
 STRENGTHS: Final = np.geomspace(0.005, 1.0, 40)
@@ -71,9 +71,9 @@ def tikhonov(
         raise BadRecipe("unknown strength", wanted="a number between 0 and 1, or lcurve", found=strength)
     damping = require_fraction(strength, "strength") * system.singular_values.max()
     gains = system.eigenvalues.conj() / (system.singular_values**2 + damping**2)
-    lags = circular_lags(system.n_frames, problem.dt)
-    matrix = system.filtered_inverse(gains, lags)
-    return deconvolve_linearly(problem, matrix, lags, margin=1, residues=residues)
+    search = Search.circular(system.n_frames, problem.dt)
+    matrix = system.filtered_inverse(gains, search.lags, search.fold)
+    return deconvolve_linearly(problem, matrix, search, residues=residues)
 
 
 def choose_strength(curves: Floats, aif: Curve, dt: float) -> float:
