@@ -7,6 +7,7 @@ described for x >= 0 and mirrored, so it is exactly symmetric.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -50,8 +51,14 @@ NUCLEI: Final = (
     ((11.0, -14.0, 9.0), (8.5, 12.5, 10.0)),  # thalamus
 )
 """Centre and half-axes of deep grey matter [mm]."""
-INSULA: Final = ((57.0, 27.0), (46.0, 22.0), (37.0, 14.0), (36.0, -8.0), (43.0, -20.0), (62.0, -25.0))
-"""Axial course of the Sylvian fissure and the insular cistern: way points x, y [mm]."""
+INSULA: Final = ((60.0, 29.0), (47.0, 23.0), (38.0, 14.0), (36.0, -6.0), (42.0, -19.0), (60.0, -25.0))
+STEM: Final = ((13.0, 5.0), (26.0, 9.0), (38.0, 15.0), (48.0, 24.0), (60.0, 29.0))
+"""Axial course of the Sylvian fissure around the insula and below it: way points x, y [mm]."""
+CALCIUM: Final = (((0.0, -31.0, 4.0), (2.2, 2.6, 2.6)), ((18.5, -41.0, 15.0), (2.2, 3.4, 2.8)))
+"""Calcified pineal gland and choroid plexus: centre and half-axes [mm]."""
+
+
+Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,10 +69,8 @@ class Atlas:
     ----------
     outward
         Distance from the inner table of the skull, positive outwards [mm].
-    gm, wm, csf, bone, falx, fat, soft
-        1 where the tissue is, else 0; `soft` is skin and muscle.
-    ventricle
-        Fluid that the ventricles hold, part of `csf`.
+    gm, wm, csf, bone, diploe, falx, fat, soft, calcium
+        Masks of the tissues; `diploe` is part of `bone`, `soft` is skin and muscle.
     """
 
     outward: Float32s
@@ -77,7 +82,7 @@ class Atlas:
     falx: Mask
     fat: Mask
     soft: Mask
-    ventricle: Mask
+    calcium: Mask
 
     @staticmethod
     def index(points_mm: Float32s) -> Float32s:
@@ -85,32 +90,39 @@ class Atlas:
         folded = np.stack([np.abs(points_mm[0]), points_mm[1], points_mm[2]])
         shape = (3,) + (1,) * (points_mm.ndim - 1)
         low, step = np.reshape(LOW, shape), np.reshape(STEP, shape)
-        return ((folded - low) / step).astype(np.float32)
+        return np.asarray((folded - low) / step, dtype=np.float32)
 
 
 def build_atlas(rng: np.random.Generator) -> Atlas:
     """Draw a head; the folds of its cortex differ from draw to draw, its plan does not."""
     points = lattice_points()
-    outward = distance_from_skull(points)
-    ventricle = _ventricles(points)
+    outward = distance_from_skull(points) + 0.8 * random_field(rng, 20.0)(points)
+    bent = points + 1.8 * np.stack([random_field(rng, 6.0)(points) for _ in range(3)])
+    ventricle = _ventricles(points + 0.4 * (bent - points))
     falx, cleft = _midline_cleft(points, outward)
     rim = outward > -RIM_MM - 0.7 * random_field(rng, 9.0)(points)
-    bent = points + 1.6 * np.stack([random_field(rng, 7.0)(points) for _ in range(3)])
     fluid = rim | ventricle | cleft | _sylvian(bent) | _cisterns(bent) | _sulci(rng, points, outward)
     inside = outward < 0
-    csf = inside & fluid
-    brain = inside & ~fluid
-    gm = brain & (_ribbon(csf & ~ventricle, outward) | _nuclei(points))
-    thickness = SKULL_MM + 0.6 * random_field(rng, 14.0)(points)
-    bone = ~inside & (outward < thickness)
-    skin = ~inside & ~bone & (outward < thickness + SCALP_MM)
-    fat = skin & (outward > thickness + 1.2) & (outward < thickness + SCALP_MM - 2.0)
-    fat &= random_field(rng, 10.0)(points) > -0.6
-    diploe = bone & (outward > 2.2) & (outward < thickness - 2.2)
+    calcium = _any_ellipsoid(points, CALCIUM)
+    csf = inside & fluid & ~calcium
+    brain = inside & ~fluid & ~calcium
+    gm = brain & (_ribbon(csf & ~ventricle, outward) | _any_ellipsoid(bent, NUCLEI))
+    bone, diploe, fat, soft = _shell(rng, points, outward)
     falx &= csf
-    return Atlas(
-        outward, gm, brain & ~gm, csf & ~falx, bone, diploe, falx, fat, skin & ~fat, ventricle & inside
-    )
+    return Atlas(outward, gm, brain & ~gm, csf & ~falx, bone, diploe, falx, fat, soft, calcium)
+
+
+def _shell(rng: np.random.Generator, points: Float32s, outward: Float32s) -> tuple[Mask, Mask, Mask, Mask]:
+    """Return bone, the marrow in it, fat, and skin with muscle."""
+    thickness = SKULL_MM + 0.7 * random_field(rng, 14.0)(points)
+    bone = (outward >= 0) & (outward < thickness)
+    diploe = bone & (outward > 2.2) & (outward < thickness - 2.2)
+    muscle = 4.0 * np.exp(-(((points[1] - 12.0) / 26.0) ** 2) - ((points[2] + 8.0) / 22.0) ** 2)
+    scalp = SCALP_MM + muscle + 0.8 * random_field(rng, 16.0)(points)
+    skin = (outward >= thickness) & (outward < thickness + scalp)
+    fat = skin & (outward > thickness + 1.0 + muscle) & (outward < thickness + scalp - 2.4)
+    fat &= random_field(rng, 8.0)(points) > -1.2
+    return bone, diploe, fat, skin & ~fat
 
 
 def lattice_points() -> Float32s:
@@ -144,7 +156,7 @@ def distance_from_skull(points: Float32s) -> Float32s:
     return np.asarray((rho - 1.0) * radius, dtype=np.float32)
 
 
-def _ellipsoid(points: Float32s, centre: tuple[float, ...], half: tuple[float, ...]) -> Mask:
+def _ellipsoid(points: Float32s, centre: Triple, half: Triple) -> Mask:
     total = sum(((points[i] - c) / h) ** 2 for i, (c, h) in enumerate(zip(centre, half, strict=True)))
     return np.asarray(total < 1.0)
 
@@ -158,19 +170,22 @@ def tube(points: Float32s, way: tuple[tuple[float, float, float, float], ...]) -
         Way points: x, y, z and radius [mm].
     """
     nearest = np.full(points.shape[1:], np.inf, dtype=np.float32)
-    for start, stop in zip(way[:-1], way[1:], strict=True):
-        a, b = np.float32(start[:3]), np.float32(stop[:3])
-        along = b - a
-        offset = [points[i] - a[i] for i in range(len(a))]
-        part = np.clip(sum(o * d for o, d in zip(offset, along, strict=True)) / (along @ along), 0, 1)
-        gap = np.sqrt(sum((o - part * d) ** 2 for o, d in zip(offset, along, strict=True)))
-        nearest = np.minimum(nearest, gap - (start[3] + part * (stop[3] - start[3])))
+    for start, stop in pairwise(way):
+        along = [stop[i] - start[i] for i in range(3)]
+        offset = [points[i] - np.float32(start[i]) for i in range(3)]
+        dot = sum((o * np.float32(d) for o, d in zip(offset, along, strict=True)), np.float32(0))
+        part = np.clip(dot / np.float32(sum(d * d for d in along)), 0, 1)
+        gap = sum(
+            ((o - part * np.float32(d)) ** 2 for o, d in zip(offset, along, strict=True)), np.float32(0)
+        )
+        nearest = np.minimum(nearest, np.sqrt(gap) - (start[3] + part * (stop[3] - start[3])))
     return nearest
 
 
 def _ventricles(points: Float32s) -> Mask:
     third = _ellipsoid(points, (0.0, -8.0, 2.0), (2.2, 14.0, 11.0))
-    return (tube(points, LATERAL_VENTRICLE) < 0) | (tube(points, TEMPORAL_HORN) < 0) | third
+    horns = (tube(points, LATERAL_VENTRICLE) < 0) | (tube(points, TEMPORAL_HORN) < 0)
+    return np.asarray(horns | third)
 
 
 def _midline_cleft(points: Float32s, outward: Float32s) -> tuple[Mask, Mask]:
@@ -184,22 +199,37 @@ def _midline_cleft(points: Float32s, outward: Float32s) -> tuple[Mask, Mask]:
 
 
 def _sylvian(points: Float32s) -> Mask:
-    """Return the Sylvian fissure: a sheet that leans forward as it comes down."""
-    _, y, z = points
-    lean = y - 0.35 * (z - 4.0)
-    flat = np.stack([points[0], lean, np.zeros_like(z)])
-    half_width = np.float32(1.1)
-    way = tuple((px, py, 0.0, 0.0) for px, py in INSULA)
-    return (tube(flat, way) < half_width) & (z > -14.0) & (z < 20.0)
+    """Return the Sylvian fissure: a sheet around the insula, and its stem below, which carries the artery."""
+    x, y, z = points
+    around = _sheet(x, y - 0.35 * (z - 4.0), INSULA, 1.2) & (z > -7.0) & (z < 21.0)
+    below = _sheet(x, y, STEM, 1.6) & (z < -5.0) & (z > -18.0)
+    return np.asarray(around | below)
+
+
+def _sheet(x: Float32s, y: Float32s, way: tuple[tuple[float, float], ...], half_width: float) -> Mask:
+    """Return what is within half a width [mm] of an upright sheet."""
+    flat = np.stack([x, y, np.zeros_like(x)])
+    return np.asarray(tube(flat, tuple((px, py, 0.0, half_width) for px, py in rounded(way))) < 0)
+
+
+def rounded(way: tuple[tuple[float, float], ...]) -> list[tuple[float, float]]:
+    """Cut the corners of a course of way points x, y [mm]."""
+    cut = [way[0]]
+    for (ax, ay), (bx, by) in pairwise(way):
+        cut += [
+            (0.75 * ax + 0.25 * bx, 0.75 * ay + 0.25 * by),
+            (0.25 * ax + 0.75 * bx, 0.25 * ay + 0.75 * by),
+        ]
+    return [*cut, way[-1]]
 
 
 def _cisterns(points: Float32s) -> Mask:
     x, y, z = points
-    suprasellar = _ellipsoid(points, (0.0, 6.0, -16.0), (15.0, 10.0, 8.0))
-    ring = np.abs(np.hypot(x / 1.05, y + 18.0) - 17.0) < 1.7
+    suprasellar = (x + 1.3 * np.abs(y - 7.0) < 14.0) & (np.abs(z + 16.0) < 8.0)
+    ring = np.abs(np.hypot(x / 1.1, y + 19.0) - 16.0) < 1.2
     ambient = ring & (y < -8.0) & (z < -2.0) & (z > -24.0)
     quadrigeminal = _ellipsoid(points, (0.0, -37.0, 0.0), (9.0, 4.0, 8.0))
-    return suprasellar | ambient | quadrigeminal
+    return np.asarray(suprasellar | ambient | quadrigeminal)
 
 
 def _sulci(rng: np.random.Generator, points: Float32s, outward: Float32s) -> Mask:
@@ -208,16 +238,16 @@ def _sulci(rng: np.random.Generator, points: Float32s, outward: Float32s) -> Mas
     They are where a random field on the surface of the brain changes sign, carried inwards along rays,
     so that they cut into the brain at right angles to its surface.
     """
-    centre = np.float32(CENTRE).reshape(3, 1, 1, 1)
+    centre = np.array(CENTRE, dtype=np.float32).reshape(3, 1, 1, 1)
     rays = points - centre
     length = np.maximum(np.sqrt((rays**2).sum(axis=0)), 1.0)
     surface = centre + rays * (1.0 - outward / length)
     place = surface + 0.35 * (points - surface)  # the furrows bend a little with depth
-    value = random_field(rng, 4.6)(place)
+    value = random_field(rng, 3.8)(place)
     slope = np.sqrt(sum(g**2 for g in np.gradient(value, *STEP)))
     distance = np.abs(value) / np.maximum(slope, 1e-3)
     depth = -outward - RIM_MM
-    reach = 19.0 + 5.0 * random_field(rng, 12.0)(points)
+    reach = 23.0 + 5.0 * random_field(rng, 12.0)(points)
     half_width = 0.45 + 1.0 * np.exp(-np.maximum(depth, 0.0) / 5.0)
     return np.asarray((distance < half_width) & (depth < reach))
 
@@ -228,8 +258,8 @@ def _ribbon(fluid: Mask, outward: Float32s) -> Mask:
     return np.asarray((reach < RIBBON_MM) & (outward > -40.0))
 
 
-def _nuclei(points: Float32s) -> Mask:
+def _any_ellipsoid(points: Float32s, each: tuple[tuple[Triple, Triple], ...]) -> Mask:
     found = np.zeros(points.shape[1:], dtype=np.bool_)
-    for centre, half in NUCLEI:
+    for centre, half in each:
         found |= _ellipsoid(points, centre, half)
     return found

@@ -87,7 +87,7 @@ def _convolve(curve: Float64s, kernel: Float64s) -> Float64s:
 
 def quantised(values: Float32s, step: float) -> Float32s:
     """Round to multiples of a step."""
-    return (np.rint(values / np.float32(step)) * np.float32(step)).astype(np.float32)
+    return np.asarray(np.rint(values / np.float32(step)) * np.float32(step), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

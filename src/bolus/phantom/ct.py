@@ -19,8 +19,16 @@ from bolus.phantom.truth import begin, known
 from bolus.physics.gamma import GammaVariate
 
 HU: Final = {
-    "soft": 48.0, "fat": -85.0, "bone": 1050.0, "diploe": 520.0, "csf": 9.0, "falx": 50.0, "wm": 29.0, "gm": 36.0,
-}  # fmt: skip
+    "soft": 48.0,
+    "fat": -85.0,
+    "bone": 1050.0,
+    "diploe": 520.0,
+    "calcium": 130.0,
+    "csf": 9.0,
+    "falx": 50.0,
+    "wm": 29.0,
+    "gm": 36.0,
+}
 """Attenuation of each tissue [HU]: brain after Aichert 2013, the rest after any textbook."""
 AIR_HU: Final = -1000.0
 BLOOD_HU: Final = 42.0

@@ -8,31 +8,28 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import (
-    CTImageStorage,
-    ExplicitVRLittleEndian,
-    MRImageStorage,
-)
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
 from bolus.core.arrays import Float64s
 from bolus.core.finding import Progress, silent
 from bolus.core.series import Series
 from bolus.core.units import Modality
 
-START: Final = datetime(2026, 1, 15, 10, 30, 0)  # noqa: DTZ001 (DICOM times carry no zone)
+START: Final = datetime(2026, 1, 15, 10, 30, 0)
 """When every simulated scan began."""
-IMPLEMENTATION_UID: Final = "2.25.203214857312459873201938475610293847561"
+IMPLEMENTATION_UID: Final = UID("2.25.203214857312459873201938475610293847561")
 CT_INTERCEPT: Final = -1024
 """Stored values of CT are not negative: the intercept takes the sign."""
 LPS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
 """RAS to the patient coordinates of DICOM."""
 
 
-def make_uid(*parts: object) -> str:
+def make_uid(*parts: object) -> UID:
     """Return a UID that depends on nothing but the parts, under the root for UUIDs."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
-    return f"2.25.{int.from_bytes(digest[:16], 'big') | 1 << 120}"[:64]
+    return UID(f"2.25.{int.from_bytes(digest[:16], 'big')}")
 
 
 def write_dicom(series: Series, folder: Path, *, key: str, progress: Progress = silent) -> int:
@@ -60,19 +57,19 @@ def write_dicom(series: Series, folder: Path, *, key: str, progress: Progress = 
         _stamp(image, when, t, number)
         image.SOPInstanceUID = uid
         image.file_meta.MediaStorageSOPInstanceUID = uid
-        image.PixelData = _pixels(series, k, t).tobytes()
+        image.PixelData = _pixels(series, k, t).astype("<u2").tobytes()
         name = hashlib.sha256(uid.encode()).hexdigest()[:12]
         image.save_as(folder / f"{name}.dcm", enforce_file_format=True)
         progress("write DICOM", number, len(order))
     return len(order)
 
 
-def _pixels(series: Series, k: int, t: int) -> np.ndarray:
+def _pixels(series: Series, k: int, t: int) -> NDArray[np.uint16]:
     """Return rows of pixels as stored."""
     stored = series.frames[:, :, k, t].T
     if series.modality is Modality.CT:
-        return (stored.astype(np.int32) - round(CT_INTERCEPT / float(series.slope))).astype("<u2")
-    return stored.astype("<u2")
+        return (stored.astype(np.int32) - round(CT_INTERCEPT / float(series.slope))).astype(np.uint16)
+    return stored.astype(np.uint16)
 
 
 def _template(series: Series, key: str) -> FileDataset:
@@ -179,7 +176,8 @@ def _stamp(image: Dataset, when_s: float, t: int, number: int) -> None:
     image.AcquisitionDate = image.ContentDate = then.strftime("%Y%m%d")
     image.AcquisitionTime = image.ContentTime = then.strftime("%H%M%S.%f")
     image.AcquisitionNumber = t + 1
-    image.TemporalPositionIdentifier = t + 1
+    if image.Modality == "MR":  # not part of a CT image
+        image.TemporalPositionIdentifier = t + 1
     image.InstanceNumber = number
 
 

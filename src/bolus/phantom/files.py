@@ -90,8 +90,14 @@ def _write_all(study: Study, folder: Path, progress: Progress) -> None:
     for name in ("dicom", "nifti", "truth"):
         (folder / name).mkdir()
     series, truth = study.series, study.truth
-    key = f"{series.acquisition.description}/{series.frames.shape}/{truth.seed}/{truth.noise}/{series.median_dt}"
-    write_dicom(series, folder / "dicom", key=key, progress=progress)
+    what = (
+        series.acquisition.description,
+        series.frames.shape,
+        truth.seed,
+        truth.noise,
+        series.times.tolist(),
+    )
+    write_dicom(series, folder / "dicom", key=repr((*what, bool(truth.motion.any()))), progress=progress)
     _write_nifti(series, folder / "nifti")
     _write_truth(truth, series.grid, folder / "truth")
 

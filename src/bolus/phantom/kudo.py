@@ -71,7 +71,7 @@ def kudo(options: KudoOptions | None = None, /, **changes: Any) -> Study:
     wanted = chosen(options or KudoOptions(), changes)
     shapes = SHAPES if wanted.residue == "all" else (wanted.residue,)
     tiles = _layout(wanted.tile_px, shapes)
-    times = np.arange(wanted.n_frames) * wanted.dt
+    times = np.arange(wanted.n_frames, dtype=np.float64) * wanted.dt
     arterial = Bolus(GammaVariate(300.0, ONSET_S, 3.0, 1.5), recirculation=0.0)
     series = Series(
         _frames(tiles, times, arterial, wanted),
@@ -122,7 +122,7 @@ class Tiles:
     @property
     def tissue(self) -> Mask:
         """Voxels of tiles."""
-        return np.isfinite(self.cbf)
+        return np.asarray(np.isfinite(self.cbf))
 
 
 def _layout(tile: int, shapes: tuple[str, ...]) -> Tiles:
@@ -167,7 +167,8 @@ def _frames(tiles: Tiles, times: Times, arterial: Curve, options: KudoOptions) -
     hu[tiles.vein] += _vein(arterial, times)(times).astype(np.float32)
     if options.noise_hu > 0:
         hu += np.float32(options.noise_hu) * rng.standard_normal(hu.shape, dtype=np.float32)
-    return np.rint(np.clip(hu, -1024, 1600) / SLOPE).astype(np.int16)
+    stored: Frames = np.rint(np.clip(hu, -1024, 1600) / SLOPE).astype(np.int16)
+    return stored
 
 
 def _perfuse(hu: Float32s, tiles: Tiles, first: int, how: tuple[Curve, Times, str]) -> None:

@@ -15,7 +15,7 @@ LESIONS: Final = ("mca-right", "mca-left", "core-only-right", "none")
 """Lesions on offer; `core-only-right` is a small core without penumbra."""
 EDGE_MM: Final = 6.0
 """Width of the edges of core and penumbra."""
-PENUMBRA_SHAPE: Final = ((44.0, -4.0, 20.0), (27.0, 43.0, 38.0))
+PENUMBRA_SHAPE: Final = ((44.0, -3.0, 20.0), (26.0, 38.0, 35.0))
 CORE_SHAPE: Final = ((36.0, 0.0, 16.0), (15.0, 21.0, 19.0))
 """Centre on the right and half-axes [mm]."""
 
@@ -59,10 +59,10 @@ def place_lesion(rng: np.random.Generator, points: Float32s, name: str) -> Lesio
         nothing = np.zeros(points.shape[1:], dtype=np.float32)
         return Lesion("none", nothing, nothing)
     side = "left" if name.endswith("left") else "right"
-    mirror = np.float32([-1.0 if side == "left" else 1.0, 1.0, 1.0])
+    mirror = np.array([-1.0 if side == "left" else 1.0, 1.0, 1.0], dtype=np.float32)
     there = points * mirror.reshape(3, *(1,) * (points.ndim - 1))
-    warp = 4.5 * ragged[0](there) + 2.0 * ragged[1](there)
-    core = _belonging(there, CORE_SHAPE, 0.8 * warp)
+    warp = np.asarray(4.5 * ragged[0](there) + 2.0 * ragged[1](there), dtype=np.float32)
+    core = _belonging(there, CORE_SHAPE, np.float32(0.8) * warp)
     around = core if name.startswith("core-only") else _belonging(there, PENUMBRA_SHAPE, warp)
     around = around * _belonging_beyond(there[0], 9.0)
     return Lesion(side, np.maximum(around, core), core)

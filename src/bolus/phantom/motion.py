@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import ndimage
 
@@ -31,7 +33,7 @@ def restless(rng: np.random.Generator, n_frames: int, n_jumps: int = 3) -> Float
     """
     poses = np.zeros((n_frames, 6))
     spots = np.linspace(0.2, 0.85, n_jumps + 1)
-    for low, high in zip(spots[:-1], spots[1:], strict=True):
+    for low, high in pairwise(spots):
         at = int(n_frames * rng.uniform(low, high))
         shift = _direction(rng) * rng.uniform(1.5, MAX_SHIFT_MM - DRIFT_MM)
         turn = _direction(rng) * np.array([0.6, 0.6, 1.0]) * rng.uniform(1.5, MAX_TURN_DEG)

@@ -20,8 +20,16 @@ from bolus.physics.gamma import GammaVariate
 from bolus.physics.signal import signal_from_delta_r2star
 
 SIGNAL: Final = {
-    "soft": 260.0, "fat": 120.0, "bone": 35.0, "diploe": 90.0, "csf": 1500.0, "falx": 500.0, "wm": 760.0, "gm": 950.0,
-}  # fmt: skip
+    "soft": 260.0,
+    "fat": 120.0,
+    "bone": 35.0,
+    "diploe": 90.0,
+    "calcium": 300.0,
+    "csf": 1500.0,
+    "falx": 500.0,
+    "wm": 760.0,
+    "gm": 950.0,
+}
 """Signal of T2*-weighted echo-planar images before contrast [a.u.], fat suppressed."""
 AIR_SIGNAL: Final = 4.0
 BLOOD_SIGNAL: Final = 800.0
@@ -124,6 +132,6 @@ def _developer(sd: float) -> Develop:
     def develop(image: Volume, rng: np.random.Generator) -> Volume:
         real = image + np.float32(sd) * rng.standard_normal(image.shape, dtype=np.float32)
         other = np.float32(sd) * rng.standard_normal(image.shape, dtype=np.float32)
-        return np.clip(np.hypot(real, other), 0, 32767)
+        return np.asarray(np.clip(np.hypot(real, other), 0, 32767), dtype=np.float32)
 
     return develop

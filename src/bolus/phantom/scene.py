@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from bolus.core.arrays import Float32s, Float64s, Mask, Volume
@@ -25,6 +26,7 @@ from bolus.physics.transport import Residue
 FIELD_OF_VIEW_MM: Final = (220.0, 220.0, 80.0)
 SLAB_CENTRE_MM: Final = (0.0, -6.0, 22.0)
 """What the scan covers, in head coordinates before the head is posed."""
+_A = TypeVar("_A", bound=np.generic)
 PADDING: Final = 2
 """Slices simulated beyond either end, so that a moving head brings tissue with it, not air."""
 COLLATERAL_S: Final = 4.5
@@ -201,7 +203,7 @@ def _mixed(values: tuple[float, float, float], hypo: Float32s, core: Float32s) -
     return np.asarray(healthy + (penumbra - healthy) * hypo + (dead - penumbra) * core, dtype=np.float32)
 
 
-def true_volumes(scene: Scene, residue: Residue) -> dict[str, Float64s]:
+def true_volumes(scene: Scene, residue: Residue) -> dict[str, Volume]:
     """Return true CBF, CBV, MTT, delay and Tmax on the scan without padding."""
     kinetics = scene.kinetics
     flat = {
@@ -220,7 +222,7 @@ def true_volumes(scene: Scene, residue: Residue) -> dict[str, Float64s]:
 
 
 def true_masks(
-    scene: Scene, volumes: Mapping[str, Float64s], grid: Grid
+    scene: Scene, volumes: Mapping[str, Volume], grid: Grid
 ) -> tuple[dict[str, Mask], dict[str, float]]:
     """Return true masks on the scan without padding, and the volumes of the lesion's [mL].
 
@@ -251,6 +253,6 @@ def true_masks(
     return masks, lesion_volumes(masks, grid)
 
 
-def cropped(volume: Volume) -> Volume:
+def cropped(volume: NDArray[_A]) -> NDArray[_A]:
     """Return a volume without the padding slices."""
     return volume[:, :, PADDING:-PADDING]

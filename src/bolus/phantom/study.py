@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bolus.core.arrays import Float64s, Mask, locked
+from bolus.core.arrays import Float64s, Mask, Volume, locked
 from bolus.core.brain import Midline
 from bolus.core.errors import ShapeMismatch
 from bolus.core.grid import Grid
@@ -103,7 +103,7 @@ class Study:
             raise ShapeMismatch("the true motion does not fit the frames", found=str(self.truth.motion.shape))
 
 
-def true_maps(values: Mapping[str, Float64s], tissue: Mask, grid: Grid) -> dict[str, Map]:
+def true_maps(values: Mapping[str, Volume], tissue: Mask, grid: Grid) -> dict[str, Map]:
     """Make maps of volumes `(x, y, z)` by name, NaN outside tissue."""
     return {
         name: Map(name, np.where(tissue, volume, np.nan).astype(np.float32), MAP_UNITS[name], grid)

@@ -43,7 +43,8 @@ def sample_times(pattern: str, n_frames: int, dt: float, n_slices: int) -> Times
         return (frames + np.maximum(slow, 0.0)) * dt
     way = np.linspace(0.0, SWEEP, n_slices)[:, None]
     forth = np.arange(n_frames)[None, :] % 2 == 0
-    return (frames[None, :] + np.where(forth, way, SWEEP - way)) * dt
+    shuttle: Times = (frames[None, :] + np.where(forth, way, SWEEP - way)) * dt
+    return shuttle
 
 
 def sweep_times(times: Times) -> Times:

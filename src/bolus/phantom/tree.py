@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy.interpolate import make_interp_spline
 from scipy.spatial import cKDTree
 
 from bolus.core.arrays import Float32s, Float64s, Indices, Volume
@@ -95,6 +96,10 @@ VEINS: Final = (
     Vessel("cortical vein", ((50.0, -2.0, 42.0, 0.8), (24.0, -8.0, 66.0, 1.1)), (4.0, 4.5)),
 )
 """Veins other than the superior sagittal sinus, which follows the skull."""
+
+
+SWAY_MM: Final = 0.7
+"""How far vessels wind about their course [mm]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,7 +190,9 @@ def _samples(item: tuple[Vessel, float], step_mm: float = 0.35) -> tuple[Float64
     gaps = np.linalg.norm(np.diff(way[:, :3], axis=0), axis=1)
     along = np.concatenate([[0.0], np.cumsum(gaps)])
     at = np.linspace(0.0, along[-1], int(along[-1] / step_mm) + 2)
-    values = np.stack([np.interp(at, along, way[:, i]) for i in range(4)], axis=1)
+    values = make_interp_spline(along, way, k=min(2, len(way) - 1))(at)
+    sway = np.sin(np.pi * at / along[-1])[:, None]  # nothing at the ends, where vessels join
+    values[:, :3] += SWAY_MM * sway * np.sin(at[:, None] / 4.0 + np.array([0.0, 2.0, 4.0]))
     delays = np.interp(at, along[[0, -1]], vessel.delay_s) + added
     return values[:, :3], values[:, 3], delays
 
