@@ -1,5 +1,8 @@
 """The only door in: finds the perfusion series of a study and reads it, with its clock."""
 
+from bolus.read.mask import load_mask
 from bolus.read.options import ReadOptions
+from bolus.read.study import load, survey
+from bolus.read.survey import Candidate, Survey
 
-__all__ = ["ReadOptions"]
+__all__ = ["Candidate", "ReadOptions", "Survey", "load", "load_mask", "survey"]

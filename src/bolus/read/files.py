@@ -1,0 +1,96 @@
+"""Which files of a study to look at."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from bolus.core.errors import UnreadableFile
+from bolus.read.records import Rejected
+
+_DEEPEST, _MOST_FILES = 32, 200_000
+_READ_ME_NOT = {"DICOMDIR", "LOCKFILE", "VERSION", "Thumbs.db"}
+
+
+def find_files(place: Path) -> tuple[list[Path], list[Rejected]]:
+    """Return the regular files under a folder (or the file itself), and what was passed over.
+
+    Links to files are followed, links to folders once; pipes, devices, sockets, hidden and empty
+    files are passed over, each with its reason.
+
+    Raises
+    ------
+    UnreadableFile
+        If the place is missing, not permitted, or holds absurdly many files.
+    """
+    try:
+        mode = place.stat().st_mode
+        if not stat.S_ISDIR(mode):
+            return _single(place, mode), []
+    except OSError as error:
+        raise _unreadable(place, error) from error
+    found: list[Path] = []
+    skipped: list[Rejected] = []
+    _walk(place, 0, set(), found, skipped)
+    return sorted(found), skipped
+
+
+def _single(place: Path, mode: int) -> list[Path]:
+    if not stat.S_ISREG(mode):
+        raise UnreadableFile("this is neither a file nor a folder", wanted="a study", where=place)
+    return [place]
+
+
+def _unreadable(place: Path, error: OSError) -> UnreadableFile:
+    return UnreadableFile(
+        "the study cannot be opened",
+        wanted="a folder, a file or a zip",
+        found=error.strerror or type(error).__name__,
+        where=place,
+        remedy="Check the path and its permissions.",
+    )
+
+
+def _walk(folder: Path, depth: int, seen: set[str], found: list[Path], skipped: list[Rejected]) -> None:
+    real = os.path.realpath(folder)
+    if real in seen or depth > _DEEPEST:
+        skipped.append(Rejected(folder, "a folder that leads back to itself or lies too deep"))
+        return
+    seen.add(real)
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        if depth == 0:
+            raise _unreadable(folder, error) from error
+        skipped.append(Rejected(folder, "a folder that may not be opened"))
+        return
+    for entry in entries:
+        _sort_entry(entry, depth, seen, found, skipped)
+
+
+def _sort_entry(
+    entry: os.DirEntry[str], depth: int, seen: set[str], found: list[Path], skipped: list[Rejected]
+) -> None:
+    path = Path(entry.path)
+    try:
+        mode, size = entry.stat().st_mode, entry.stat().st_size
+    except OSError:
+        skipped.append(Rejected(path, "a link that leads nowhere"))
+        return
+    if entry.name.startswith("."):
+        skipped.append(Rejected(path, "hidden"))
+    elif stat.S_ISDIR(mode):
+        _walk(path, depth + 1, seen, found, skipped)
+    elif not stat.S_ISREG(mode):
+        skipped.append(Rejected(path, "not a regular file"))
+    elif size == 0:
+        skipped.append(Rejected(path, "empty"))
+    elif entry.name in _READ_ME_NOT:
+        skipped.append(Rejected(path, "a directory record, not an image"))
+    else:
+        found.append(path)
+        if len(found) > _MOST_FILES:
+            raise UnreadableFile(
+                "too many files", wanted=f"at most {_MOST_FILES}", where=path.parent, remedy="Name one study."
+            )

@@ -1,0 +1,143 @@
+"""What one stored image says about itself, in plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bolus.core.units import Modality
+
+Vector = tuple[float, ...]
+
+
+class NotUsable(Exception):
+    """A file or an image that cannot take part, with the reason in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A file that is not used, and why.
+
+    Parameters
+    ----------
+    path, reason
+        Which file, and why in a few words that hold no text from the file.
+    series_uid
+        The series that it says it belongs to, where it could be read so far.
+    """
+
+    path: Path
+    reason: str
+    series_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How a file stores its pixels.
+
+    Parameters
+    ----------
+    offset
+        Where the pixels begin in the file [byte]; -1 where they are compressed.
+    bits, stored_bits, high_bit
+        BitsAllocated, BitsStored, HighBit.
+    big_endian
+        Whether the bytes of a number are stored highest first.
+    """
+
+    path: Path
+    rows: int
+    columns: int
+    frames: int
+    bits: int
+    stored_bits: int
+    high_bit: int
+    signed: bool
+    offset: int
+    big_endian: bool
+    sop_uid: str
+    instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What images must share to be parts of one stack.
+
+    Parameters
+    ----------
+    patient
+        A hash, so that two patients are kept apart without naming either.
+    plane
+        Row and column direction, then row and column spacing [mm]: compared within a tolerance.
+    run
+        What keeps X-ray runs apart: the UID of a multi-frame file.
+    """
+
+    modality: Modality
+    study_uid: str
+    series_uid: str
+    patient: str
+    rows: int
+    columns: int
+    thickness_mm: float | None
+    kernel: str
+    kvp: float | None
+    te_ms: float | None
+    image_type: tuple[str, ...]
+    run: str
+    plane: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What else is worth telling about an image, not needed to put it in its place."""
+
+    description: str = ""
+    protocol: str = ""
+    number: int | None = None
+    manufacturer: str = ""
+    model: str = ""
+    body_part: str = ""
+    frame_uid: str = ""
+    tr_ms: float | None = None
+    contrast: bool = False
+    secondary_capture: bool = False
+    inverted: bool = False
+    rescaled: bool = True
+    measured: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One slice at one time.
+
+    Parameters
+    ----------
+    frame
+        Which frame of the file, from 0.
+    tile
+        Which part of the frame, as `(top, left)` in pixels; None where the image is the whole frame.
+    position
+        Centre of the first voxel in patient coordinates (left, posterior, superior) [mm].
+    slope, intercept
+        Stored integer to value.
+    padding
+        Stored values, lowest and highest, that stand for "nothing here".
+    clocks
+        Every time that the file gives for this image, by clock [s].
+    ranks
+        Every number that tells the order in time, by attribute.
+    """
+
+    source: Source
+    kind: Kind
+    label: Label
+    frame: int
+    position: Vector
+    slope: float
+    intercept: float
+    tile: tuple[int, int] | None = None
+    padding: tuple[int, int] | None = None
+    clocks: Mapping[str, float] = field(default_factory=dict)
+    ranks: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,38 @@
+"""Which attributes of a file are read; all others are passed over unparsed."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+PLAIN: Final = [
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
+    "Modality", "PatientID", "PatientBirthDate", "Manufacturer", "ManufacturerModelName",
+    "SeriesDescription", "ProtocolName", "SeriesNumber", "InstanceNumber", "AcquisitionNumber",
+    "ImageType", "BodyPartExamined", "ContrastBolusAgent", "AcquisitionDate", "AcquisitionTime",
+    "AcquisitionDateTime", "ContentDate", "ContentTime", "TriggerTime", "TemporalPositionIdentifier",
+    "TemporalResolution", "FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate",
+    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ImagerPixelSpacing",
+    "EstimatedRadiographicMagnificationFactor", "SpacingBetweenSlices", "SliceThickness", "EchoTime",
+    "EffectiveEchoTime", "RepetitionTime", "KVP", "ConvolutionKernel", "Rows", "Columns", "NumberOfFrames",
+    "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit",
+    "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope",
+    "RescaleIntercept",
+]  # fmt: skip
+"""Attributes of the file itself."""
+
+PRIVATE: Final = {
+    "DynamicScanBeginTime": (0x2005, 0x10A0),
+    "RTIATimer": (0x0021, 0x105E),
+    "DeltaStartTime": (0x0043, 0x101E),
+    "NumberOfImagesInMosaic": (0x0019, 0x100A),
+    "MosaicRefAcqTimes": (0x0019, 0x1029),
+    "ImageCSA": (0x0029, 0x1010),
+    "SeriesCSA": (0x0029, 0x1020),
+}
+"""Vendors' attributes, under names of our own; their elements are where the vendors always put them."""
+
+_NESTED: Final = ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"]
+_CREATORS: Final = [(group, 0x0010 + i) for group in (0x19, 0x21, 0x29, 0x43, 0x2005) for i in range(2)]
+
+WANTED: Final[list[Any]] = [*PLAIN, *_NESTED, *PRIVATE.values(), *_CREATORS, "SpecificCharacterSet"]
+"""Everything to read."""
