@@ -1,0 +1,21 @@
+"""Everything that leaves: NIfTI, summary, curves, figures and the report."""
+
+from bolus.export.figures import TABLES, draw_all
+from bolus.export.nifti import write_map, write_mask, write_volume
+from bolus.export.report import render
+from bolus.export.summary import schema, summarise, summary_lines
+from bolus.export.writer import require_writable, write
+
+__all__ = [
+    "TABLES",
+    "draw_all",
+    "render",
+    "require_writable",
+    "schema",
+    "summarise",
+    "summary_lines",
+    "write",
+    "write_map",
+    "write_mask",
+    "write_volume",
+]

@@ -1,0 +1,171 @@
+"""The report: one HTML file that holds all it shows and asks no network for anything."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bolus.core.finding import Severity
+from bolus.core.result import Result
+from bolus.core.vessel import VesselCurve
+from bolus.export import layout, words
+from bolus.export.methods import describe_methods
+from bolus.export.regions import regions, statistics
+from bolus.export.summary import lesion_lines, motion_words
+
+_CAPTIONS = {
+    "mismatch": "Core and hypoperfused tissue on the images before contrast.",
+    "thresholds": "Tissue beyond each threshold; volumes in mL after small components are dropped.",
+    "maps": "Maps over the same slices, each in its fixed window.",
+    "vessels": "Where the arterial and venous curves were taken (right: close up on CBV), and the curves. "
+    "Shaded: frames before the bolus. Dotted: width at half of the peak.",
+    "motion": "Head motion that was found and undone, frame by frame. Dashed: 3 mm and 3 degrees.",
+}
+_NAMES = {
+    "CBF": "Cerebral blood flow (CBF)",
+    "CBV": "Cerebral blood volume (CBV)",
+    "MTT": "Mean transit time (MTT)",
+    "Tmax": "Time to the maximum of the residue function (Tmax)",
+    "TTP": "Time to peak of the tissue curve (TTP)",
+    "delay": "Arrival after the arterial curve (delay)",
+    "BAT": "Bolus arrival time (BAT)",
+    "FM": "First moment (FM)",
+}
+_QUALITY = {
+    "peak": ("peak", 1, ""),
+    "ttp_s": ("time of peak", 1, "s"),
+    "arrival_s": ("arrival", 1, "s"),
+    "fwhm_s": ("width at half of the peak", 1, "s"),
+    "tail": ("end over peak", 2, ""),
+    "cnr": ("peak over noise", 1, ""),
+    "gamma_r2": ("r² of a gamma-variate", 3, ""),
+}
+
+
+def render(result: Result, figures: Mapping[str, bytes]) -> str:
+    """Write the report of a result.
+
+    Parameters
+    ----------
+    result
+        What `bolus.run` gave.
+    figures
+        PNG files by name, as `figures.draw_all` gives them.
+
+    Returns
+    -------
+    HTML. Text that comes from files is cleaned of control and direction characters and escaped.
+    """
+    environment = Environment(
+        loader=PackageLoader("bolus.export", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(_content(result, figures))
+
+
+def _content(result: Result, figures: Mapping[str, bytes]) -> dict[str, Any]:
+    images = {name: base64.b64encode(png).decode("ascii") for name, png in figures.items()}
+    order = list(Severity)
+    findings = sorted(result.findings, key=lambda f: -order.index(f.severity))
+    return {
+        "title": words.clean(result.acquisition.description) or words.MODALITIES[result.modality],
+        "modality": words.MODALITIES[result.modality],
+        "notice": words.RESEARCH_USE,
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "verdict": words.verdict(result),
+        "reasons": words.reasons(result),
+        "rule": words.rule(result),
+        "acquisition": _acquisition(result),
+        "lesions": result.lesions,
+        "volumes": [] if result.lesions is None else lesion_lines(result.lesions),
+        "labels": [] if result.lesions is None else [_label(t) for t in result.lesions.labels],
+        "regions": _regions(result),
+        "vessels": [_vessel(c) for c in layout.curves(result).values()],
+        "motion": motion_words(result.motion),
+        "findings": [(f.severity.value, f.code, words.clean(f.text)) for f in findings],
+        "methods": describe_methods(result),
+        "timings": [(k, words.number(v, 1, "s")) for k, v in result.timings_s.items()],
+        "total": words.number(sum(result.timings_s.values()), 1, "s"),
+        "versions": list(result.versions.items()),
+        "images": images,
+        "captions": _CAPTIONS,
+        "single_maps": [(_NAMES.get(n, n), f"map_{layout.stem(n)}") for n in layout.map_names(result)],
+    }
+
+
+def _acquisition(result: Result) -> list[tuple[str, str]]:
+    a, grid = result.acquisition, result.grid
+    scanner = words.clean(f"{a.manufacturer} {a.model}")
+    spacing = " x ".join(f"{s:.3g}" for s in grid.spacing_mm)
+    rows = [
+        ("scanner", scanner or "not stated"),
+        ("source", f"{a.source or 'not stated'}{f', {a.n_files} files' if a.n_files else ''}"),
+        ("series", words.series_tag(result)),
+        ("matrix", " x ".join(str(n) for n in grid.shape)),
+        ("voxel", f"{spacing} mm"),
+        ("coverage", f"{grid.shape[2] * grid.spacing_mm[2]:.0f} mm in {grid.shape[2]} slices"),
+        *_timing(result),
+        ("tube voltage", "" if a.kvp is None else f"{a.kvp:g} kV"),
+        ("echo time", "" if a.te_ms is None else f"{a.te_ms:g} ms"),
+        ("repetition time", "" if a.tr_ms is None else f"{a.tr_ms:g} ms"),
+        ("slice thickness", "" if a.thickness_mm is None else f"{a.thickness_mm:g} mm"),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def _timing(result: Result) -> list[tuple[str, str]]:
+    times = result.times
+    steps = np.diff(times, axis=-1)
+    rows = [("frames", f"{times.shape[-1]} over {float(times.max() - times.min()):.1f} s")]
+    if steps.size:
+        median, low, high = float(np.median(steps)), float(steps.min()), float(steps.max())
+        uneven = high - low > 0.01 * median
+        rows.append(
+            ("interval", f"{median:.3g} s" + (f" (from {low:.3g} to {high:.3g} s)" if uneven else ""))
+        )
+    clock = words.clean(result.acquisition.clock) or "not stated"
+    rows.append(("clock", clock + (", each slice its own" if times.ndim == 2 else "")))
+    return rows
+
+
+def _label(label: Any) -> tuple[str, str, str]:
+    met = {True: words.LABEL_WORDS, False: "criteria not met on imaging numbers", None: "open"}[label.met]
+    return words.clean(label.trial), met, words.clean(label.text)
+
+
+def _regions(result: Result) -> tuple[list[str], list[tuple[str, str, list[str]]]]:
+    """Return the regions' names, and for each map its name, unit and median (quartiles) by region."""
+    masks = {name: mask for name, mask in regions(result).items() if mask.any()}
+    rows = []
+    for name in layout.map_names(result):
+        made = result.maps[name]
+        rows.append((name, made.unit.value, [_spread(made.values[mask]) for mask in masks.values()]))
+    return list(masks), rows
+
+
+def _spread(values: Any) -> str:
+    s = statistics(values)
+    if s["median"] is None:
+        return "n/a"
+    return f"{s['median']:.1f} ({s['p25']:.1f} to {s['p75']:.1f})"
+
+
+def _vessel(curve: VesselCurve) -> tuple[str, str, list[tuple[str, str]]]:
+    rows = [
+        (
+            label,
+            words.number(curve.quality.get(key), digits, unit or (curve.unit.value if key == "peak" else "")),
+        )
+        for key, (label, digits, unit) in _QUALITY.items()
+        if key in curve.quality
+    ]
+    n = int(curve.voxels.shape[0])
+    return curve.name, words.clean(curve.origin) + (f", {n} voxels" if n else ""), rows

@@ -1,0 +1,96 @@
+"""How numbers, verdicts and text from files are put into words."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import unicodedata
+from typing import Final
+
+from bolus.core.finding import Severity
+from bolus.core.lesion import Lesions
+from bolus.core.result import Result
+from bolus.core.units import Modality
+
+RESEARCH_USE: Final = "Research use only - not for diagnosis"
+"""Stands on every page, figure and summary."""
+LABEL_WORDS: Final = "criteria met on imaging numbers, not advice"
+"""Stands beside every trial label."""
+VERDICTS: Final = {Severity.INFO: "PASS", Severity.WARN: "CAUTION", Severity.FAIL: "FAIL"}
+"""The verdict that a worst finding makes."""
+MODALITIES: Final = {
+    Modality.CT: "CT perfusion",
+    Modality.MR: "DSC-MRI",
+    Modality.XA: "X-ray angiography",
+}
+"""Modalities as a reader calls them."""
+_LONGEST_TEXT = 300
+_RATIO_CAP = 99.0
+
+
+def clean(text: str) -> str:
+    """Return text from a file as one short line without control, direction or private characters."""
+    spaced = "".join(" " if c.isspace() else c for c in text)
+    kept = "".join(c for c in spaced if not unicodedata.category(c).startswith("C"))
+    return " ".join(kept.split())[:_LONGEST_TEXT]
+
+
+def number(value: float | None, digits: int = 1, unit: str = "") -> str:
+    """Write a number with its unit; `n/a` where there is none."""
+    if value is None or not math.isfinite(value):
+        return "n/a"
+    shown = f"{value:.{digits}f}"
+    if float(shown) == 0:
+        shown = shown.lstrip("-")
+    return f"{shown} {unit}".strip()
+
+
+def volume(value_ml: float | None) -> str:
+    """Write a volume [mL]."""
+    return number(value_ml, 1, "mL")
+
+
+def ratio(lesions: Lesions) -> str:
+    """Write the mismatch ratio: a word where it is not a number, capped above 99."""
+    value = lesions.mismatch_ratio
+    if math.isnan(value):
+        return "none"
+    if math.isinf(value):
+        return "infinite"
+    return f">{_RATIO_CAP:g}" if value > _RATIO_CAP else f"{value:.1f}"
+
+
+def verdict(result: Result) -> str:
+    """Return `PASS`, `CAUTION` or `FAIL`."""
+    return VERDICTS[result.verdict]
+
+
+def reasons(result: Result) -> tuple[str, ...]:
+    """Return the texts of the findings that made the verdict; none for `PASS`."""
+    if result.verdict is Severity.INFO:
+        return ()
+    return tuple(clean(f.text) for f in result.findings if f.severity is result.verdict)
+
+
+def rule(result: Result) -> str:
+    """Return the lesion rule's name for a reader."""
+    named = {} if result.lesions is None else result.lesions.criteria
+    return named.get("rule") or f"{result.recipe.rule} rule"
+
+
+def criterion(lesions: Lesions, region: str) -> str:
+    """Return what makes tissue `core` or `hypoperfused`, or the region's name where it is not given."""
+    return lesions.criteria.get(region, region)
+
+
+def series_tag(result: Result) -> str:
+    """Return eight characters that tell series apart and name nobody."""
+    uid = result.acquisition.series_uid
+    return hashlib.sha256(uid.encode()).hexdigest()[:8] if uid else "no UID"
+
+
+def footer(result: Result) -> str:
+    """Return the line that stands under every figure."""
+    version = result.versions.get("bolus", "")
+    parts = (RESEARCH_USE, f"bolus {version}".strip(), rule(result), f"series {series_tag(result)}")
+    return "   |   ".join((*parts, verdict(result)))
