@@ -19,6 +19,7 @@ NOTHING: Final = float("nan")
 """What a measure returns where its question does not arise."""
 _MOST_ROWS: Final = 20_000  # a median over more voxels moves by less than its own rounding
 _FAR_MM: Final = 8.0
+_FEWEST: Final = 20  # voxels that a share is taken of
 
 Measure: TypeAlias = Callable[[Evidence], float]
 """Returns one number; NaN where the rule has nothing to look at."""
@@ -132,10 +133,17 @@ def _tissue_values(evidence: Evidence, name: str) -> NDArray[np.float32]:
 
 
 def negative_tmax(evidence: Evidence) -> float:
-    """Return the share of normal tissue (Tmax up to 6 s) that seems to enhance before the artery [%]."""
-    tmax = _tissue_values(evidence, "Tmax")
-    normal = tmax[tmax <= 6.0]
-    return 100.0 * float(np.mean(normal < 0)) if normal.size else NOTHING
+    """Return the share of normal tissue (Tmax up to 6 s) that seems to fill before the artery [%].
+
+    Only of voxels that rise above four times the noise: the Tmax of noise is anything.
+    """
+    found, contrast = evidence.maps.get("Tmax"), evidence.concentration
+    if found is None:
+        return NOTHING
+    rows = contrast.rows(evidence.brain.tissue)
+    tmax = found.values[contrast.mask][rows]
+    normal = tmax[(contrast.curves.max(axis=1)[rows] > 4.0 * contrast.noise) & (tmax <= 6.0)]
+    return 100.0 * float(np.mean(normal < 0)) if normal.size >= _FEWEST else NOTHING
 
 
 def map_gaps(evidence: Evidence) -> float:

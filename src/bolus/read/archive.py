@@ -240,7 +240,7 @@ def _target(root: Path, name: str, archive: Path) -> Path | None:
     """Return where a member goes, None for litter of operating systems; refuse every way out of `root`."""
     slashed = name.replace("\\", "/")
     parts = PurePosixPath(slashed).parts
-    outside = slashed.startswith("/") or re.match(r"[A-Za-z]:", slashed) or ".." in parts
+    outside = slashed.startswith("/") or re.match(r"[A-Za-z]:/", slashed) or ".." in parts
     if outside or "\0" in name:
         _refuse_member(archive, name, "points outside the archive")
     if not parts or _JUNK & set(parts) or parts[-1].startswith("._"):
@@ -251,7 +251,12 @@ def _target(root: Path, name: str, archive: Path) -> Path | None:
 def _plain(part: str) -> str:
     """Return a name that every file system takes."""
     kept = re.sub(r"[^\w.,()+=@ -]", "_", part).strip() or "_"
-    return kept if len(kept.encode()) <= _LONGEST_NAME else kept[:20] + f"-{zlib.crc32(kept.encode()):08x}"
+    if len(kept.encode()) <= _LONGEST_NAME:
+        return kept
+    ending = re.search(r"(\.nii)?\.\w{1,8}$", kept)  # an image and its sidecar must keep a common stem
+    suffix = ending[0] if ending else ""
+    stem = kept.removesuffix(suffix)
+    return f"{stem[:20]}-{zlib.crc32(stem.encode()):08x}{suffix}"
 
 
 def _refuse_member(archive: Path, name: str, why: str) -> NoReturn:

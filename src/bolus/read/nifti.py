@@ -1,4 +1,4 @@
-"""NIfTI series and masks, turned the way `bolus` works."""
+"""NIfTI series, turned the way `bolus` works."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from bolus.core.arrays import Frames, Mask, Times
+from bolus.core.arrays import Frames, Times
 from bolus.core.errors import BadGeometry, BadInput, NoSeries
 from bolus.core.finding import Finding, Severity
-from bolus.core.grid import Grid, canonical, same_place
+from bolus.core.grid import Grid, canonical
 from bolus.core.series import Series
 from bolus.core.units import Modality, Unit
 from bolus.read.options import ReadOptions
@@ -80,46 +80,6 @@ def load_nifti(path: Path, options: ReadOptions = ReadOptions()) -> Series:  # n
         intercept=intercept,
         acquisition=acquisition_of(sidecar, options, clock.source),
         findings=(*image.findings, *clock.findings, *more, *trailing, *guessed, *missing),
-    )
-
-
-def load_mask(path: Path, grid: Grid) -> Mask:
-    """Read a mask that lies on the grid of a series, in whatever orientation it is stored.
-
-    Parameters
-    ----------
-    path
-        A 3-D NIfTI file; every voxel that is not 0 or NaN is inside.
-    grid
-        The grid of the series.
-
-    Returns
-    -------
-    Shape `(x, y, z)`.
-
-    Raises
-    ------
-    BadGeometry
-        If its voxels lie elsewhere than those of the series.
-    BadInput
-        If it is empty.
-    """
-    image = read_header(path)
-    require_axes(image, 3, "a mask needs three axes", "Give a 3-D mask in the geometry of the series.")
-    for keep_slices in (False, True):
-        own = _canonical(image, keep_slices=keep_slices)
-        if same_place(own, grid, tolerance_mm=0.1 * min(grid.spacing_mm)):
-            values, _ = read_values(image, own)
-            mask: Mask = np.nan_to_num(values[..., 0]) != 0
-            if mask.any():
-                return mask
-            raise BadInput("the mask is empty", where=path, remedy="Give a mask with voxels inside.")
-    raise BadGeometry(
-        "the mask does not lie on the voxels of the series",
-        wanted=f"{' x '.join(map(str, grid.shape))} voxels at the same places",
-        found=" x ".join(map(str, image.shape)),
-        where=path,
-        remedy="Resample it to the geometry of the series.",
     )
 
 

@@ -18,6 +18,7 @@ from bolus.core.series import Acquisition
 from bolus.core.units import Modality
 from bolus.read.options import ReadOptions
 from bolus.read.stored import StoredImage
+from bolus.read.text import checked_uid, plain
 
 Sidecar: TypeAlias = Mapping[str, Any]
 
@@ -94,11 +95,9 @@ def number(sidecar: Sidecar, key: str) -> float | None:
 
 
 def text(sidecar: Sidecar, key: str) -> str:
-    """Return a text of the sidecar on one line without control characters, at most 200 of them."""
-    value = sidecar.get(key, "")
-    if not isinstance(value, str):
-        return ""
-    return " ".join("".join(c if c.isprintable() else " " for c in value).split())[:200]
+    """Return a text of the sidecar as one plain line, empty where it holds none."""
+    value = sidecar.get(key)
+    return plain(value, 200) if isinstance(value, str) else ""
 
 
 def acquisition_of(sidecar: Sidecar, options: ReadOptions, clock: str) -> Acquisition:
@@ -114,8 +113,8 @@ def acquisition_of(sidecar: Sidecar, options: ReadOptions, clock: str) -> Acquis
         tr_ms=None if tr_s is None or tr_s <= 0 else tr_s * 1000.0,
         kvp=number(sidecar, "KVP"),
         thickness_mm=number(sidecar, "SliceThickness"),
-        study_uid=text(sidecar, "StudyInstanceUID"),
-        series_uid=text(sidecar, "SeriesInstanceUID"),
+        study_uid=checked_uid(sidecar.get("StudyInstanceUID")),
+        series_uid=checked_uid(sidecar.get("SeriesInstanceUID")),
         clock=clock,
         n_files=1,
     )
@@ -236,10 +235,10 @@ def _offsets(values: Any, n_slices: int, step: float) -> Float64s | None:
         return None
     if offsets.shape != (n_slices,) or not np.isfinite(offsets).all() or offsets.min() < 0:
         return None
-    for factor in (1.0, 1e-3):
-        if offsets.max() * factor <= step * 1.01:
-            return offsets * factor
-    return None
+    last = float(offsets.max())
+    if last <= step * 1.01:
+        return offsets
+    return offsets * 1e-3 if 0.1 * step <= last * 1e-3 <= step * 1.01 else None
 
 
 def _step(image: StoredImage, sidecar: Sidecar) -> tuple[float, str, tuple[Finding, ...]]:
