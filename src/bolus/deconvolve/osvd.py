@@ -73,7 +73,7 @@ def osvd(
     -----
     The paper raises the threshold in steps; here every nested set of frequencies is tried, from all
     down to one. The default index is not the paper's, whose meaning changes with the interval and the
-    length of the scan: at 0.035 the bias of CBF goes from -25 % at 0.5 s to -82 % at 3 s.
+    length of the scan: at 0.035 the bias of CBF goes from -27 % at 0.5 s to -82 % at 3 s.
 
     References
     ----------

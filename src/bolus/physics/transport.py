@@ -156,12 +156,23 @@ def tissue_curves(
 
 
 def _convolved(aif: Float64s, lags: Float64s, mtts: Float64s, residue: Residue, dt: float) -> Float64s:
-    """Convolve the arterial curve with the residue of each distinct MTT, trapezoid rule, `(mtts, fine)`."""
-    kernels = residue(lags[None, :], mtts[:, None])
-    kernels[:, 0] *= 0.5
+    """Convolve the arterial curve with the residue of each distinct MTT, shape `(mtts, fine)`."""
+    kernels = _cell_means(lags, mtts, residue, dt)
     n = 2 * lags.size
     whole = np.fft.irfft(np.fft.rfft(kernels, n, axis=1) * np.fft.rfft(aif, n)[None, :], n, axis=1)
     return np.asarray(whole[:, : lags.size] * dt, dtype=np.float64)
+
+
+def _cell_means(lags: Float64s, mtts: Float64s, residue: Residue, dt: float, n_parts: int = 8) -> Float64s:
+    """Average each residue over the step around each lag, so that the edge of a box falls between lags.
+
+    A residue is 0 before lag 0, whose cell therefore counts half. Shape `(mtts, lags)`.
+    """
+    kernels = np.zeros((mtts.size, lags.size))
+    for part in (np.arange(n_parts) + 0.5) / n_parts - 0.5:
+        at = lags + part * dt
+        kernels += np.where(at >= 0, residue(np.maximum(at, 0.0)[None, :], mtts[:, None]), 0.0) / n_parts
+    return kernels
 
 
 def _sampled(
