@@ -19,6 +19,7 @@ VESSEL_CBV: Final = 8.0
 """CBV above which a voxel may be a vessel [mL/100 g]; healthy grey matter has 3 to 5."""
 VESSEL_RATIO: Final = 2.5
 """CBV over the brain's median above which a voxel may be a vessel."""
+_MIN_NEIGHBOURS: Final = 3
 _NEIGHBOURS: Final = np.ones((3, 3, 3), dtype=np.bool_)
 _NEIGHBOURS_IN_PLANE: Final = ndimage.generate_binary_structure(2, 1)
 
@@ -35,24 +36,24 @@ def median_in_plane(values: Volume, inside: Mask) -> Volume:
 
     Returns
     -------
-    Shape `(x, y, z)`; NaN outside, and where the voxel itself had no number.
+    Shape `(x, y, z)`; NaN outside, and where fewer than 3 of the 9 hold a number.
     """
     smooth = np.full(values.shape, np.nan, dtype=np.float32)
-    for k in range(values.shape[2]):
-        here = inside[:, :, k] & np.isfinite(values[:, :, k])
-        if here.any():
-            smooth[:, :, k][here] = _medians(np.where(here, values[:, :, k], np.nan), here)
+    for k in np.flatnonzero(inside.any(axis=(0, 1))):
+        here = inside[:, :, k]
+        smooth[:, :, k][here] = _medians(np.where(here, values[:, :, k], np.nan), here)
     return smooth
 
 
 def _medians(plane: Float32s, here: NDArray[np.bool_]) -> Float32s:
     """Return the medians of the neighbourhoods of some pixels; sorting puts NaN last."""
-    padded = np.pad(plane, 1, constant_values=np.nan)
+    padded = np.pad(np.where(np.isfinite(plane), plane, np.nan), 1, constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))[here].reshape(-1, 9)
     ranked = np.sort(windows, axis=1)
     n = np.count_nonzero(np.isfinite(ranked), axis=1)
     rows = np.arange(n.size)
-    medians: Float32s = 0.5 * (ranked[rows, (n - 1) // 2] + ranked[rows, n // 2])
+    middle = 0.5 * (ranked[rows, np.maximum(n - 1, 0) // 2] + ranked[rows, n // 2])
+    medians: Float32s = np.where(n >= _MIN_NEIGHBOURS, middle, np.nan).astype(np.float32)
     return medians
 
 

@@ -25,14 +25,13 @@ _BRAIN_HU: Final = (-20.0, 80.0)
 _BONE_HU: Final = 300.0
 _AIR_HU: Final = -200.0  # only Hounsfield units go below this
 _SAMPLE_MM: Final = 2.5
-_COARSE_POINTS, _FINE_POINTS = 5_000, 40_000
+_COARSE_POINTS, _FINE_POINTS = 3_000, 30_000
 _SHADING_MM: Final = 25.0
 _SIGNAL_CAP: Final = 1.3  # over the brain's median: bright fluid and old lesions of MR weigh no more
 _ANGLES_DEG: Final = np.arange(-26.0, 26.1, 2.0)
 _OFFSETS_MM: Final = np.arange(-20.0, 20.1, 2.0)
 _MIN_ROLL_SLICES: Final = 8
 _MAX_ROLL_DEG: Final = 12.0
-_MAX_SLICES: Final = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +58,7 @@ class _Head:
         reach = 2.0 * (self.points @ normal - offset_mm)
         index = self.index - (self.to_index @ normal)[:, None] * reach
         last = np.array(self.image.shape)[:, None] - 1
-        seen = ((index >= -0.5) & (index <= last + 0.5)).all(axis=0)
+        seen = ((index >= -1e-3) & (index <= last + 1e-3)).all(axis=0)
         if np.count_nonzero(seen) < max(0.5 * seen.size, 10):
             return -1.0
         mirrored = ndimage.map_coordinates(self.image, index[:, seen], order=1, mode="nearest")
@@ -158,48 +157,68 @@ def _refine(head: _Head, start: tuple[float, float]) -> tuple[tuple[float, float
 def _head(underlay: Volume, inside: Mask, grid: Grid) -> _Head:
     """Thin the head out to about 2.5 mm, smooth it in its slices, and choose the points to compare."""
     inside = inside if inside.any() else np.isfinite(underlay)
-    step = _strides(grid)
+    step = _block(grid)
     is_ct = bool(np.nanmin(underlay, initial=np.inf) < _AIR_HU)
-    image, mask = _contrast(underlay[:, :, :: step[2]], inside[:, :, :: step[2]], is_ct=is_ct)
-    image, mask = _block_means(image, step), _block_means(mask.astype(np.float32), step) > 0.5
+    image = _block_means(_contrast(underlay, inside, is_ct=is_ct), step)
+    mask = _block_means(inside.astype(np.float32), step) >= 0.5
     size = [s * n for s, n in zip(grid.spacing_mm, step, strict=True)]
     near = _near(mask, (size[0], size[1]))
-    image = np.where(near, image if is_ct else _evened(image, mask, (size[0], size[1])), 0.0)
+    if not is_ct:
+        image = _evened(image, mask, (size[0], size[1]))
+    seen = near if near.any() and np.ptp(image[near]) > 0 else np.zeros_like(near)
+    image = np.where(seen, image, 0.0)  # a constant image must not mirror by the edge of the mask alone
     image = ndimage.gaussian_filter(image, (_SIGMA_MM / size[0], _SIGMA_MM / size[1], 0.0), mode="constant")
-    index = np.argwhere(near).T.astype(np.float64)
-    shift = 0.5 * (np.array([step[0], step[1], 1]) - 1)
-    points = grid.position_mm(index.T * step + shift)
-    centre = points[mask[near]].mean(axis=0) if mask.any() else np.zeros(3)
+    index = _between_slices(np.argwhere(near).T.astype(np.float64), image.shape[2])
+    points = grid.position_mm(index.T * step + 0.5 * (np.array(step) - 1))
+    centre = points[mask[near]].mean(axis=0) if (mask & near).any() else np.zeros(3)
     to_index = np.linalg.inv(grid.affine[:3, :3]) / np.array(step)[:, None]
-    return _Head(image, to_index, index, points - centre, image[near], _frame(grid), centre)
+    values = ndimage.map_coordinates(image, index, order=1, mode="nearest")
+    return _Head(image, to_index, index, points - centre, values, _frame(grid), centre)
 
 
-def _strides(grid: Grid) -> tuple[int, int, int]:
+def _between_slices(index: Float64s, n_slices: int) -> Float64s:
+    """Spread the points evenly between the slices instead of on them, where the tilt is searched.
+
+    Points on slices are sharp, their mirror images blurred by interpolation unless the tilt is 0, which
+    would draw the tilt to 0.
+    """
+    if n_slices < _MIN_ROLL_SLICES:
+        return index
+    spread = (np.arange(index.shape[1]) * 0.6180339887) % 1.0 - 0.5  # golden ratio: even, and not random
+    moved = index.copy()
+    moved[2] = np.clip(index[2] + spread, 0, n_slices - 1)
+    return moved
+
+
+def _block(grid: Grid) -> tuple[int, int, int]:
     """Choose how many voxels make one sample, along each axis."""
-    x, y, _ = (max(1, round(_SAMPLE_MM / s)) for s in grid.spacing_mm)
-    return min(x, grid.shape[0]), min(y, grid.shape[1]), -(-grid.shape[2] // _MAX_SLICES)
+    x, y, z = (
+        min(n, max(1, round(_SAMPLE_MM / s))) for n, s in zip(grid.shape, grid.spacing_mm, strict=True)
+    )
+    return x, y, z
 
 
 def _block_means(volume: Float32s, step: tuple[int, int, int]) -> Float32s:
-    """Average blocks of voxels in the slices; what is left over at the far edges is dropped."""
-    x, y, z = volume.shape[0] // step[0], volume.shape[1] // step[1], volume.shape[2]
-    blocks = volume[: x * step[0], : y * step[1]].reshape(x, step[0], y, step[1], z)
-    return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)
+    """Average blocks of voxels; what is left over at the far edges is dropped."""
+    x, y, z = (n // s for n, s in zip(volume.shape, step, strict=True))
+    whole = volume[: x * step[0], : y * step[1], : z * step[2]]
+    blocks = whole.reshape(x, step[0], y, step[1], z, step[2])
+    return np.asarray(blocks.mean(axis=(1, 3, 5)), dtype=np.float32)
 
 
-def _contrast(underlay: Volume, inside: Mask, *, is_ct: bool) -> tuple[Float32s, Mask]:
+def _contrast(underlay: Volume, inside: Mask, *, is_ct: bool) -> Float32s:
     """Give brain, bone and background values that mirror well: about 0 to 1 for tissue."""
     values = underlay[inside & np.isfinite(underlay)]
     if not values.size:
-        return np.zeros(underlay.shape, dtype=np.float32), inside
+        return np.zeros(underlay.shape, dtype=np.float32)
     if is_ct:
         low, high = _BRAIN_HU
         image = np.where(underlay > 0.5 * _BONE_HU, _BONE_HU, np.clip(underlay, low, high))
     else:
-        low, high = min(0.0, float(values.min())), 2.0 * float(np.median(values))
+        low, high = min(0.0, float(values.min())), _SIGNAL_CAP * float(np.median(values))
         image = np.clip(underlay, low, high)
     scaled = (np.nan_to_num(image, nan=low) - low) / max(high - low, 1e-6)
-    return scaled.astype(np.float32), inside
+    return np.asarray(scaled, dtype=np.float32)
 
 
 def _evened(image: Float32s, mask: Mask, spacing: tuple[float, float]) -> Float32s:

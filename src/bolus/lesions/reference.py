@@ -22,6 +22,8 @@ MIN_SIDE_ML: Final = 5.0
 """Hypoperfused volume below which a side is not affected [mL]."""
 MIN_REFERENCE_ML: Final = 20.0
 """Healthy tissue below which its medians are unsure [mL]: about 2 % of the brain."""
+SAME_RATIO: Final = 0.9
+"""Lesser over greater hypoperfused volume from which the sides count as the same and TTP decides."""
 BILATERAL_RATIO: Final = 1 / 3
 """Hypoperfused volume of the lesser side, as a fraction of the other, that makes it bilateral."""
 
@@ -90,18 +92,18 @@ def find_sides(late: Mask, right: Mask, grid: Grid, ttp: Volume | None = None) -
     less = "left" if more == "right" else "right"
     if volumes[more] < MIN_SIDE_ML:
         return Sides(right, "none")
-    if volumes[less] >= 0.9 * volumes[more] and ttp is not None and _later_right(ttp, late, right):
-        more = "right"
     findings = _bilateral(volumes[more], volumes[less])
+    if volumes[less] >= SAME_RATIO * volumes[more] and ttp is not None:
+        more = _later_side(ttp, late, right) or more
     return Sides(right, more, findings)
 
 
-def _later_right(ttp: Volume, late: Mask, right: Mask) -> bool:
-    """Tell whether late tissue of the right half peaks later than that of the left."""
-    with np.errstate(invalid="ignore"):
-        known = late & np.isfinite(ttp)
-    halves = [ttp[known & half] for half in (right, ~right)]
-    return bool(all(h.size for h in halves) and np.median(halves[0]) > np.median(halves[1]))
+def _later_side(ttp: Volume, late: Mask, right: Mask) -> str:
+    """Return the side whose late tissue peaks later; nothing where TTP does not tell."""
+    known = late & np.isfinite(ttp)
+    halves = {"right": ttp[known & right], "left": ttp[known & ~right]}
+    medians = {side: float(np.median(half)) for side, half in halves.items() if half.size}
+    return max(medians, key=lambda side: medians[side]) if len(set(medians.values())) == 2 else ""
 
 
 def _bilateral(more_ml: float, less_ml: float) -> tuple[Finding, ...]:

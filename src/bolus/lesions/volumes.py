@@ -27,7 +27,7 @@ CBF_STEPS_PERCENT: Final = (20, 30, 34, 38)
 """Relative CBF thresholds whose volumes are always reported [% of healthy tissue]."""
 MIN_HIR_ML: Final = 5.0
 """Volume of Tmax > 6 s below which the hypoperfusion intensity ratio is left undefined [mL]."""
-_SMOOTHED: Final = ("CBF", "CBV", "MTT", "Tmax", "TTP", "delay")
+_SMOOTHED: Final = ("CBF", "CBV", "MTT", "Tmax", "TTP", "BAT", "delay")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
