@@ -2,6 +2,7 @@
 
 from bolus.prepare.brain import find_brain
 from bolus.prepare.filters import METHODS, Smoother, smooth
+from bolus.prepare.motion import correct_motion
 from bolus.prepare.timegrid import even_grid
 
-__all__ = ["METHODS", "Smoother", "even_grid", "find_brain", "smooth"]
+__all__ = ["METHODS", "Smoother", "correct_motion", "even_grid", "find_brain", "smooth"]

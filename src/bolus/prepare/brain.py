@@ -113,7 +113,7 @@ def _check_size(inside: Mask, head: Mask, grid: Grid) -> tuple[Finding, ...]:
     if not (share < 0.2 or (coverage_mm > 100.0 and volume_ml < 600.0)):
         return ()
     text = (
-        f"The brain mask is small: {volume_ml:.0f} mL, {100 * share:.0f} % of the head over {coverage_mm:.0f} mm. "
-        "Check it, or give a mask with --mask."
+        f"The brain mask is small: {volume_ml:.0f} mL, {100 * share:.0f} % of the head over "
+        f"{coverage_mm:.0f} mm. Check it, or give a mask with --mask."
     )
     return (Finding("MASK_SMALL", Severity.FAIL, text, volume_ml),)

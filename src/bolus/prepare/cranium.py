@@ -51,7 +51,7 @@ def outline_ct(early: Volume, grid: Grid) -> tuple[Mask, tuple[Finding, ...], Ma
 def _padding(early: Volume) -> Mask:
     """Find the one value that fills the surroundings of a skull-stripped or circular image."""
     corners = early[:: max(early.shape[0] - 1, 1), :: max(early.shape[1] - 1, 1)].ravel()
-    same = early == corners[0]
+    same: Mask = early == corners[0]
     if np.all(corners == corners[0]) and same.mean() > 0.1:
         return same
     return np.zeros(early.shape, dtype=np.bool_)

@@ -14,7 +14,7 @@ EARLY_S, MIN_EARLY = 4.0, 3
 
 def n_early(times: Times) -> int:
     """Return how many frames count as early, for times [s] of shape `(t,)` or `(z, t)`."""
-    n = times.shape[-1]
+    n = int(times.shape[-1])
     if n < 2:
         return n
     dt = float(np.median(np.diff(times, axis=-1)))

@@ -120,7 +120,7 @@ def filtered(
 
 
 def _row_index(voxels: Voxels, margin: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Return each voxel's row of `curves`, -1 outside and where a curve is not finite, with a margin of -1."""
+    """Return each voxel's row of `curves`, with a margin; -1 outside and where a curve is not finite."""
     index = np.full(voxels.mask.shape, -1, dtype=np.int32)
     rows = np.arange(voxels.curves.shape[0], dtype=np.int32)
     rows[~np.isfinite(voxels.curves).all(axis=1)] = -1

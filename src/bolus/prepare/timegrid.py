@@ -119,7 +119,7 @@ def _even_times(clocks: Times, dt: float | None) -> Times:
             found=f"{last - first:g} s between the latest first and the earliest last sample",
             remedy="Give a finer --dt, or check the frame times.",
         )
-    return first + step * np.arange(n)
+    return np.asarray(first + step * np.arange(n), dtype=np.float64)
 
 
 def _apply(curves: Curves, matrix: Float32s, out: Curves) -> None:
