@@ -221,7 +221,7 @@ def _given(text: str, name: str, raw: Concentration) -> str | Mask | tuple[int, 
     path = Path(text)
     if path.suffix.lower() == ".csv":
         return vessels.curve_from_csv(path, name, raw.unit)
-    if read.is_nifti(path):
+    if path.name.lower().endswith((".nii", ".nii.gz")):
         return read.load_mask(path, raw.grid)
     raise BadRecipe(
         f"cannot tell what to take as {name}",
@@ -259,10 +259,11 @@ def _tissue_curves(contrast: Concentration, lesion: Lesions, brain: Brain) -> Ti
     }
     if not lesion.tissue.any():
         regions = {"tissue": brain.tissue}
+    curves = {name: contrast.curves[contrast.rows(where)] for name, where in regions.items()}
     means = {
-        name: np.nanmean(contrast.curves[contrast.rows(where)], axis=0, dtype=np.float64)
-        for name, where in regions.items()
-        if contrast.rows(where).size
+        name: np.asarray(np.nanmean(rows, axis=0, dtype=np.float64))
+        for name, rows in curves.items()
+        if rows.size
     }
     return TissueCurves(contrast.times, means, contrast.unit)
 

@@ -149,20 +149,19 @@ def info(
 ) -> None:
     """Say what a study holds: series, timing, gaps, what would be used, and what is wrong."""
     from bolus import read
+    from bolus.apps import listing
 
     terminal = Terminal(as_json=as_json)
     with terminal.reporting():
-        options = read.ReadOptions.from_recipe(
-            _recipe(None, {"series": series, "modality": modality, "dt": dt})
-        )
+        options = _reading(_recipe(None, {"series": series, "modality": modality, "dt": dt}))
         survey = read.survey(study, options=options)
         if as_json:
             terminal.document(survey.as_dict())
         else:
-            terminal.table(str(study), survey.rows(), survey.HEADER)
-            for line in survey.notes():
+            terminal.table(str(study), listing.rows(survey), listing.HEADER)
+            for line in listing.notes(survey):
                 terminal.say(line)
-        if not any(c.would_use for c in survey.candidates):
+        if survey.chosen is None:
             raise SystemExit(Exit.UNUSABLE)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -58,11 +59,13 @@ class Terminal:
         if not self.quiet:
             (self.err if self.as_json else self.out).print(escape(text))
 
-    def table(self, title: str, rows: list[tuple[str, ...]], header: tuple[str, ...]) -> None:
+    def table(self, title: str, rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> None:
         """Print a table of the answer; with `--json`, to standard error."""
         if self.quiet:
             return
-        table = Table(title=escape(title), title_justify="left", title_style="bold")
+        table = Table(
+            title=escape(title), title_justify="left", title_style="bold", box=SIMPLE, show_header=any(header)
+        )
         for name in header:
             table.add_column(escape(name))
         for row in rows:

@@ -1,0 +1,95 @@
+"""The whole run on simulated patients, from DICOM files, with nothing given by hand: bounds on truth.
+
+Bounds: AIF voxels inside arteries >= 95 %, AIF r >= 0.98, residual motion <= 0.5 mm, core and Tmax > 6 s Dice
+>= 0.85, volume errors <= 10 % or 5 mL, midline within 1 mm.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import bolus
+from bolus import phantom
+from bolus.core.result import Result
+from bolus.phantom.motion import pose_matrix
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Case:
+    truth: phantom.Truth
+    result: Result
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    return 2.0 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
+
+
+@pytest.fixture(scope="module", params=[(1, "mca-right"), (2, "mca-left")], ids=lambda p: f"{p[1]}-{p[0]}")
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    seed, lesion = request.param
+    study = phantom.ct(seed=seed, lesion=lesion, motion=True)
+    folder = phantom.write_study(study, tmp_path_factory.mktemp("whole") / "study")
+    return Case(study.truth, bolus.run(bolus.load(folder / "dicom")))
+
+
+def test_arterial_voxels_lie_in_arteries(case: Case) -> None:
+    inside = case.truth.masks["artery"][tuple(case.result.vessels.aif.voxels.T)]
+    assert inside.mean() >= 0.95
+
+
+def test_arterial_curve_is_the_true_one(case: Case) -> None:
+    aif = case.result.vessels.aif
+    true = np.interp(aif.times, case.truth.aif.times, case.truth.aif.values)
+    assert np.corrcoef(aif.values, true)[0, 1] >= 0.98
+
+
+def residual_motion_mm(case: Case) -> np.ndarray:
+    """Mean distance by which brain voxels still move after correction, a frame [mm]."""
+    motion, truth = case.result.motion, case.truth
+    assert motion is not None
+    brain = np.argwhere(truth.masks["brain"])[::97]
+    points = np.c_[case.result.grid.position_mm(brain), np.ones(len(brain))]
+    centre = tuple(case.result.grid.position_mm((np.array(case.result.grid.shape) - 1) / 2))
+    placed = []
+    for true, found in zip(truth.motion, motion.parameters, strict=True):
+        moved = pose_matrix(true, truth.motion_centre_mm) @ points.T
+        placed.append((pose_matrix(found, centre) @ moved)[:3])
+    still = np.mean(placed[: case.result.baseline[1]], axis=0)
+    return np.array([np.linalg.norm(p - still, axis=0).mean() for p in placed])
+
+
+def test_head_stands_still_after_correction(case: Case) -> None:
+    assert residual_motion_mm(case).max() <= 0.5
+
+
+@pytest.mark.parametrize("region", ["core", "hypoperfused"])
+def test_lesions_are_where_they_are(case: Case, region: str) -> None:
+    lesions = case.result.lesions
+    assert lesions is not None
+    assert dice(getattr(lesions, region), case.truth.masks[region]) >= 0.85
+
+
+@pytest.mark.parametrize("region", ["core", "hypoperfused"])
+def test_volumes_are_right(case: Case, region: str) -> None:
+    lesions = case.result.lesions
+    assert lesions is not None
+    true = case.truth.volumes_ml[region]
+    assert abs(lesions.volumes_ml[region] - true) <= max(5.0, 0.1 * true)
+
+
+def test_midline_is_found(case: Case) -> None:
+    lesions, true = case.result.lesions, case.truth.midline
+    assert lesions is not None
+    assert lesions.midline is not None
+    assert true is not None
+    centre = case.result.grid.position_mm(np.argwhere(case.truth.masks["brain"]).mean(axis=0))
+    assert abs(float(lesions.midline.distance_mm(centre) - true.distance_mm(centre))) <= 1.0
+    assert np.degrees(np.arccos(abs(lesions.midline.normal @ true.normal))) <= 2.0
+
+
+def test_affected_side_is_right(case: Case) -> None:
+    assert case.result.lesions is not None
+    assert case.result.lesions.side == case.truth.side
