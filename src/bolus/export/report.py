@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from bolus.core.finding import Severity
 from bolus.core.result import Result
@@ -64,6 +65,7 @@ def render(result: Result, figures: Mapping[str, bytes]) -> str:
     environment = Environment(
         loader=PackageLoader("bolus.export", "."),
         autoescape=True,
+        finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -71,14 +73,20 @@ def render(result: Result, figures: Mapping[str, bytes]) -> str:
     return environment.get_template("report.html.j2").render(_content(result, figures))
 
 
+def _visible(value: Any) -> Any:
+    """Take what nobody can see out of every text that a template inserts; markup of ours stays."""
+    return words.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _content(result: Result, figures: Mapping[str, bytes]) -> dict[str, Any]:
-    images = {name: base64.b64encode(png).decode("ascii") for name, png in figures.items()}
+    images = {name: Markup(base64.b64encode(png).decode("ascii")) for name, png in figures.items()}  # noqa: S704 - letters and digits
     order = list(Severity)
     findings = sorted(result.findings, key=lambda f: -order.index(f.severity))
     return {
-        "title": words.clean(result.acquisition.description) or words.MODALITIES[result.modality],
+        "title": words.title(result) or words.MODALITIES[result.modality],
         "modality": words.MODALITIES[result.modality],
         "notice": words.RESEARCH_USE,
+        "label_words": words.LABEL_WORDS,
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "verdict": words.verdict(result),
         "reasons": words.reasons(result),
@@ -137,7 +145,7 @@ def _timing(result: Result) -> list[tuple[str, str]]:
 
 
 def _label(label: Any) -> tuple[str, str, str]:
-    met = {True: words.LABEL_WORDS, False: "criteria not met on imaging numbers", None: "open"}[label.met]
+    met = {True: "met", False: "not met", None: "open"}[label.met]
     return words.clean(label.trial), met, words.clean(label.text)
 
 

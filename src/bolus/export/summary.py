@@ -75,7 +75,7 @@ def _input(result: Result) -> dict[str, Any]:
     return {
         "modality": result.modality.value,
         "source": a.source,
-        "description": words.clean(a.description),
+        "description": words.title(result),
         "manufacturer": words.clean(a.manufacturer),
         "model": words.clean(a.model),
         "study_uid": words.clean(a.study_uid),

@@ -24,15 +24,26 @@ MODALITIES: Final = {
     Modality.XA: "X-ray angiography",
 }
 """Modalities as a reader calls them."""
-_LONGEST_TEXT = 300
+_LONGEST_TEXT = 2000
+_LONGEST_NAME = 200
 _RATIO_CAP = 99.0
 
 
-def clean(text: str) -> str:
-    """Return text from a file as one short line without control, direction or private characters."""
+def visible(text: str) -> str:
+    """Return text on one line, without control, direction and private characters."""
     spaced = "".join(" " if c.isspace() else c for c in text)
     kept = "".join(c for c in spaced if not unicodedata.category(c).startswith("C"))
-    return " ".join(kept.split())[:_LONGEST_TEXT]
+    return " ".join(kept.split())
+
+
+def clean(text: str) -> str:
+    """Return text from a file as one visible line of bounded length."""
+    return visible(text)[:_LONGEST_TEXT]
+
+
+def title(result: Result) -> str:
+    """Return the series description, cleaned and short; empty where there is none."""
+    return clean(result.acquisition.description)[:_LONGEST_NAME]
 
 
 def number(value: float | None, digits: int = 1, unit: str = "") -> str:

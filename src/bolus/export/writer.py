@@ -75,10 +75,10 @@ def write(
         If there is no such colour table.
     """
     target = _target(out)
-    _require_folder(target)
     if not overwrite:
         require_writable(target)
     with _refusals(target):
+        _require_folder(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         with _beside(target) as made:
             _write_all(result, made, colours, progress)

@@ -86,8 +86,9 @@ def lesions_of(grid: Grid, tissue: np.ndarray) -> Lesions:
 def tissue_values(grid: Grid, tissue: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     core, low = lesion_masks(grid, tissue)
     grey = ndimage.gaussian_filter(rng.normal(size=grid.shape), (6, 6, 1)) > 0
-    soft_low = ndimage.gaussian_filter(low.astype(float), (3, 3, 0.5))
-    soft_core = ndimage.gaussian_filter(core.astype(float), (3, 3, 0.5))
+    blur = [2.5 / s for s in grid.spacing_mm]
+    soft_low = ndimage.gaussian_filter(low.astype(float), blur)
+    soft_core = ndimage.gaussian_filter(core.astype(float), blur)
     flow = np.where(grey, 52.0, 24.0) * (1 - 0.5 * soft_low) * (1 - 0.7 * soft_core)
     blood = np.where(grey, 4.0, 2.0) * (1 - 0.6 * soft_core)
     tmax = 1.5 + 6.5 * soft_low + 3.5 * soft_core
@@ -121,8 +122,8 @@ def vessel(name: str, grid: Grid, place: tuple[float, float, float], values: np.
     i, j, k = np.round(grid.index_of(place)).astype(int)
     k = int(np.clip(k, 0, grid.shape[2] - 1))
     voxels = np.array([[i + a, j + b, k] for a in (-1, 0, 1) for b in (0, 1, 2)])
-    quality = {"peak": float(values.max()), "fwhm_s": 8.2, "ttp_s": 16.5, "tail": 0.14, "cnr": 40.0,
-               "arrival_s": 9.0, "auc": 3000.0, "roughness": float("nan"), "gamma_r2": 0.98, "n_voxels": 9.0}  # fmt: skip
+    quality = {"peak": float(values.max()), "fwhm_s": 8.2, "ttp_s": 16.5, "tail": 0.14, "cnr": 40.0}
+    quality |= {"arrival_s": 9.0, "auc": 3000.0, "roughness": float("nan"), "gamma_r2": 0.98}
     return VesselCurve(name, TIMES, values, Unit.HU, f"automatic {name}", voxels, quality)
 
 
@@ -147,21 +148,23 @@ def build(
     return Result(
         modality=Modality.CT,
         acquisition=Acquisition(
-            description="CTP Head 1.5 s", source="dicom", manufacturer="SIMULATED", model="Phantom 1", kvp=80.0,
-            thickness_mm=5.0, study_uid="1.2.3", series_uid="1.2.3.4", frame_uid="1.2.3.5",
+            description="CTP Head 1.5 s", source="dicom", manufacturer="SIMULATED", model="Phantom 1",
+            kvp=80.0, thickness_mm=5.0, study_uid="1.2.3", series_uid="1.2.3.4", frame_uid="1.2.3.5",
             clock="AcquisitionTime", n_files=640,
         ),
         grid=grid,
         times=TIMES,
         underlay=underlay,
-        steps=("motion: rigid, reference baseline", "filter: bilateral, 3 mm, 20 HU", "enhancement over baseline"),
+        steps=("motion: rigid, reference baseline", "filter: bilateral, 3 mm, 20 HU"),
         recipe=DEFAULT,
         motion=motion_trace(rng),
         brain=brain,
         baseline=(0, 5),
         noise=1.2,
         vessels=Vessels(
-            vessel("AIF", grid, (-20.0, 25.0, middle), aif), vessel("VOF", grid, (0.0, -70.0, middle), vof), 1.31
+            vessel("AIF", grid, (-20.0, 25.0, middle), aif),
+            vessel("VOF", grid, (0.0, -70.0, middle), vof),
+            1.31,
         ),
         curves=TissueCurves(
             TIMES,
@@ -171,7 +174,7 @@ def build(
         maps={n: Map(n, v, UNITS[n], grid) for n, v in shown.items()},
         lesions=lesions_of(grid, brain.tissue),
         findings=(
-            Finding("MOTION", Severity.WARN, "The head moved by up to 3.4 mm (limit 3 mm): look at the motion.", 3.4),
+            Finding("MOTION", Severity.WARN, "The head moved by up to 3.4 mm (limit 3 mm).", 3.4),
             Finding("COVERAGE", Severity.INFO, "The scan covers 80 mm of the head.", 80.0),
         ),
         timings_s={"read": 2.1, "motion": 31.2, "filter": 6.0, "deconvolve": 7.7},

@@ -19,7 +19,7 @@ WIDTH: Final = 1600
 """Width of a page [px]; at 180 mm on paper, 24 px are 2.7 mm."""
 FOOT: Final = 44
 """Height of the footer [px]."""
-_DPI: Final = 100
+_DPI: Final = 128  # a power of two, so that pixels over dpi times dpi are whole again
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def encoded(figure: Any) -> bytes:
     figure.savefig(
         buffer,
         format="png",
-        dpi=_DPI,
+        dpi="figure",
         metadata={"Software": None},
         pil_kwargs={"compress_level": 4},
     )

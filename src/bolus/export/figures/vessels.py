@@ -26,8 +26,8 @@ from bolus.export.figures.view import Sampler, around, crop, find_view, fit, tin
 from bolus.physics import features
 
 _HEIGHT = 940
-_TILE = 350
-_LEFT, _TOP, _ROW = 24, 50, 424
+_TILE = 385
+_LEFT, _TOP, _ROW = 24, 50, 438
 _ZOOM_MM = 45.0
 _ZOOM_CBV: Final = (0.0, 12.0)
 _COLOURS: Final = {"aif": ARTERY, "vof": VEIN}
