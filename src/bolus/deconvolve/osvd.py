@@ -72,8 +72,10 @@ def osvd(
     Notes
     -----
     The paper raises the threshold in steps; here every nested set of frequencies is tried, from all
-    down to one. The default index is not the paper's, whose meaning changes with the interval and the
-    length of the scan: at 0.035 the bias of CBF goes from -27 % at 0.5 s to -82 % at 3 s.
+    down to one. The default index is not the paper's. `J` is summed round the whole circle, so that
+    delay cannot change it, and looks at `k` at least every second. The paper's index is summed from
+    end to end, at frames only, and its meaning changes with the interval and the length of the scan:
+    at 0.035 the bias of CBF goes from -27 % at 0.5 s to -82 % at 3 s.
 
     References
     ----------
@@ -85,7 +87,7 @@ def osvd(
     search = Search.circular(system.n_frames, problem.dt, coarsest_s=COARSEST_S if is_free else np.inf)
     scale = search.step_s if is_free else float(system.n_lags)
     allowed = _require_positive(LIMITS[index] if limit is None else limit) * scale
-    found, n_kept = _least_oscillating(problem, *harmonics(system, search.fold), allowed)
+    found, n_kept = _least_oscillating(problem, system, search.fold, allowed, is_free)
     estimate = read_peaks(_window(found, search), search, residues=residues)
     n_kept[~np.isfinite(estimate.flow)] = np.nan
     # a constant has no peak
@@ -126,16 +128,17 @@ def harmonics(system: Circulant, fold: int = 1) -> tuple[Float64s, Float64s]:
 
 
 def _least_oscillating(
-    problem: Problem, analysis: Float64s, synthesis: Float64s, allowed: float
+    problem: Problem, system: Circulant, fold: int, allowed: float, is_closed: bool
 ) -> tuple[Floats, Float32s]:
     """Return residues over the whole circle, `(voxels, fold L)`, and how many frequencies each keeps."""
+    analysis, synthesis = harmonics(system, fold)
     kind = problem.curves.dtype
     waves = synthesis.astype(kind)
     with np.errstate(invalid="ignore", over="ignore"):
         weights = problem.curves @ analysis.T.astype(kind)
         found = weights @ waves
     n_kept = np.empty(found.shape[0], dtype=np.float32)
-    _drop_weakest(found, weights, waves, kind.type(allowed), n_kept)
+    _drop_weakest(found, weights, waves, kind.type(allowed), is_closed, n_kept)
     # the kernel assumes numbers; rows that are none come back as they went in
     found[~np.isfinite(weights[:, 0])] = np.nan
     return found, n_kept
@@ -151,12 +154,14 @@ def _peak(k: Floats) -> float:
 
 
 @njit(fastmath=True, cache=True)
-def _bend(k: Floats) -> float:
-    """Return the sum of absolute second differences."""
+def _bend(k: Floats, is_closed: bool) -> float:
+    """Return the sum of absolute second differences, round the circle or from end to end."""
     before, middle, after = k[:-2], k[1:-1], k[2:]  # slices, as k[j - 1] would keep the loop scalar
     bend = k[0] - k[0]  # a literal 0.0 or 2.0 would make float64 of float32
     for j in range(middle.size):
         bend += abs(before[j] - middle[j] - middle[j] + after[j])
+    if is_closed:
+        bend += abs(k[-2] - k[-1] - k[-1] + k[0]) + abs(k[-1] - k[0] - k[0] + k[1])
     return bend  # type: ignore[no-any-return]
 
 
@@ -169,14 +174,16 @@ def _subtract(k: Floats, cosine: float, sine: float, waves: Floats) -> None:
 
 
 @njit(parallel=True, fastmath=True, cache=True)
-def _drop_weakest(found: Floats, weights: Floats, waves: Floats, allowed: float, n_kept: Float32s) -> None:
+def _drop_weakest(
+    found: Floats, weights: Floats, waves: Floats, allowed: float, is_closed: bool, n_kept: Float32s
+) -> None:
     """Take the weakest frequency from each residue, in place, until it oscillates little enough."""
     for row in prange(found.shape[0]):
         k = found[row]
         bins = waves.shape[0] // 2
         while bins > 1:
             peak = _peak(k)
-            if peak > 0 and _bend(k) < allowed * peak:
+            if peak > 0 and _bend(k, is_closed) < allowed * peak:
                 break
             bins -= 1
             pair = 2 * bins

@@ -63,7 +63,8 @@ def pose(curves: Any, aif: Any, dt: float) -> Problem:
         raise ShapeMismatch("the curves are not a matrix", wanted="(voxels, t)", found=str(rows.shape))
     n_frames = rows.shape[1]
     _check_clock(n_frames, dt)
-    kind = np.float64 if rows.dtype == np.float64 else np.float32
+    is_double = rows.dtype.newbyteorder("=") == np.float64  # the byte order of a file must not matter
+    kind = np.float64 if is_double else np.float32
     return Problem(np.ascontiguousarray(rows, dtype=kind), usable_aif(aif, n_frames), float(dt))
 
 
