@@ -6,14 +6,15 @@ described for x >= 0 and mirrored, so it is exactly symmetric.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from scipy import ndimage
 
-from bolus.core.arrays import Float32s, Mask
+from bolus.core.arrays import Float32s, Mask, locked
 from bolus.phantom.field import random_field
 
 CENTRE: Final = (0.0, -6.0, 12.0)
@@ -84,6 +85,10 @@ class Atlas:
     soft: Mask
     calcium: Mask
 
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            object.__setattr__(self, each.name, locked(getattr(self, each.name)))
+
     @staticmethod
     def index(points_mm: Float32s) -> Float32s:
         """Return lattice indices of head coordinates `(3, ...)` [mm], both halves folded on one."""
@@ -93,8 +98,13 @@ class Atlas:
         return np.asarray((folded - low) / step, dtype=np.float32)
 
 
-def build_atlas(rng: np.random.Generator) -> Atlas:
-    """Draw a head; the folds of its cortex differ from draw to draw, its plan does not."""
+@lru_cache(maxsize=4)
+def build_atlas(seed: int) -> Atlas:
+    """Draw a head; the folds of its cortex differ from seed to seed, its plan does not.
+
+    The last heads are remembered: a head costs seconds, and many studies of one head are common.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
     points = lattice_points()
     outward = distance_from_skull(points) + 0.8 * random_field(rng, 20.0)(points)
     bent = points + 1.8 * np.stack([random_field(rng, 6.0)(points) for _ in range(3)])

@@ -48,7 +48,9 @@ class Bolus:
         curve = self.first(times)
         if self.recirculation <= 0:
             return curve
-        fine = np.arange(self.first.onset_s - 1.0, max(float(np.max(times)) + 1.0, 2.0), FINE_DT)
+        fine = np.arange(
+            self.first.onset_s - 1.0, max(float(np.max(times)), self.first.onset_s) + 1.0, FINE_DT
+        )
         lags = np.arange(0.0, 10 * self.spread_s, FINE_DT)
         kernel = np.exp(-lags / self.spread_s)
         late = _convolve(self.first(fine), kernel / kernel.sum())

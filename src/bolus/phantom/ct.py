@@ -89,7 +89,7 @@ def plain_image(scene: Scene) -> Volume:
     brain = scene.gm + scene.wm
     image *= 1.0 + 0.02 * scene.texture * brain
     image += OEDEMA_HU * scene.lesion.core * brain
-    for vessels in (scene.arteries, scene.veins):
+    for vessels in (scene.arteries, scene.collaterals, scene.veins):
         image += vessels.fraction * (BLOOD_HU - image)
     return image
 

@@ -12,7 +12,7 @@ from bolus.core.arrays import Curves, Float64s, Frames, Times, Volume
 from bolus.core.grid import Grid
 from bolus.phantom.circulation import Curve, delayed, venous
 from bolus.phantom.motion import grid_centre, moved, pose_matrix
-from bolus.phantom.scene import PADDING, Scene, cropped, padded
+from bolus.phantom.scene import COLLATERAL_SPREAD_S, PADDING, Scene, cropped, padded
 from bolus.physics.transport import RESIDUES
 
 Shot = Callable[[int], Volume]
@@ -53,10 +53,14 @@ def _contrast(
     pick = slice(None) if rows is None else rows
     kinetics = scene.kinetics.at(pick)
     curves = kinetics.curves(arterial, times, RESIDUES[residue])
-    vein_curve = venous(arterial, until=float(times[-1]))
-    for vessels, curve in ((scene.arteries, arterial), (scene.veins, vein_curve)):
+    last = float(times[-1])
+    beyond = venous(arterial, until=last, mean_s=COLLATERAL_SPREAD_S)
+    vein = venous(arterial, until=last)
+    for vessels, curve in ((scene.arteries, arterial), (scene.collaterals, beyond), (scene.veins, vein)):
         part, delay = vessels.fraction[scene.rows][pick], vessels.delay_s[scene.rows][pick]
         here = np.flatnonzero(part > 0)
+        if not here.size:
+            continue
         curves[here] *= 1.0 - part[here, None]
         curves[here] += np.float32(blood) * part[here, None] * delayed(curve, times, delay[here])
     return curves

@@ -134,9 +134,9 @@ def _layout(tile: int, shapes: tuple[str, ...]) -> Tiles:
     inner = slice(margin, margin + 7 * tile)
     square, head = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     square[inner, inner] = True
-    wide = slice(max(1, margin // 2), n - max(1, margin // 2))
+    wide = slice(margin // 2, n - margin // 2)
     head[wide, wide] = True
-    rim = max(1, tile // 8)
+    rim = max(1, min(tile // 8, margin - margin // 2))
     bone = head.copy()
     bone[wide.start + rim : wide.stop - rim, wide.start + rim : wide.stop - rim] = False
     artery, vein = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)

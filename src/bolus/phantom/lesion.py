@@ -11,12 +11,15 @@ from bolus.core.arrays import Float32s
 from bolus.core.errors import BadRecipe
 from bolus.phantom.field import random_field
 
+Shape = tuple[tuple[float, float, float], tuple[float, float, float]]
+
 LESIONS: Final = ("mca-right", "mca-left", "core-only-right", "none")
 """Lesions on offer; `core-only-right` is a small core without penumbra."""
 EDGE_MM: Final = 6.0
-"""Width of the edges of core and penumbra."""
-PENUMBRA_SHAPE: Final = ((44.0, -3.0, 20.0), (26.0, 38.0, 35.0))
-CORE_SHAPE: Final = ((36.0, 0.0, 16.0), (15.0, 21.0, 19.0))
+CORE_EDGE_MM: Final = 4.0
+"""Width of the edges of the lesion and of its core."""
+PENUMBRA_SHAPE: Final = ((44.0, -3.0, 20.0), (27.0, 41.0, 37.0))
+CORE_SHAPE: Final = ((34.0, -4.0, 32.0), (20.0, 32.0, 24.0))
 """Centre on the right and half-axes [mm]."""
 
 
@@ -62,20 +65,18 @@ def place_lesion(rng: np.random.Generator, points: Float32s, name: str) -> Lesio
     mirror = np.array([-1.0 if side == "left" else 1.0, 1.0, 1.0], dtype=np.float32)
     there = points * mirror.reshape(3, *(1,) * (points.ndim - 1))
     warp = np.asarray(4.5 * ragged[0](there) + 2.0 * ragged[1](there), dtype=np.float32)
-    core = _belonging(there, CORE_SHAPE, np.float32(0.8) * warp)
+    core = _belonging(there, CORE_SHAPE, np.float32(0.6) * warp, CORE_EDGE_MM)
     around = core if name.startswith("core-only") else _belonging(there, PENUMBRA_SHAPE, warp)
     around = around * _belonging_beyond(there[0], 9.0)
     return Lesion(side, np.maximum(around, core), core)
 
 
-def _belonging(
-    points: Float32s, shape: tuple[tuple[float, float, float], tuple[float, float, float]], warp_mm: Float32s
-) -> Float32s:
+def _belonging(points: Float32s, shape: Shape, warp_mm: Float32s, edge_mm: float = EDGE_MM) -> Float32s:
     """Return 1 inside an ellipsoid with a ragged surface, 0 outside, smooth between."""
     centre, half = shape
     rho = np.sqrt(sum(((points[i] - centre[i]) / half[i]) ** 2 for i in range(3)))
     mean = float(np.mean(half))
-    return _step((1.0 - rho) * mean + warp_mm)
+    return _step((1.0 - rho) * mean + warp_mm, edge_mm)
 
 
 def _belonging_beyond(x: Float32s, from_mm: float) -> Float32s:
@@ -83,6 +84,6 @@ def _belonging_beyond(x: Float32s, from_mm: float) -> Float32s:
     return _step(x - from_mm)
 
 
-def _step(inside_mm: Float32s) -> Float32s:
-    part = np.clip(inside_mm / EDGE_MM + 0.5, 0.0, 1.0)
+def _step(inside_mm: Float32s, edge_mm: float = EDGE_MM) -> Float32s:
+    part = np.clip(inside_mm / edge_mm + 0.5, 0.0, 1.0)
     return np.asarray(part * part * (3.0 - 2.0 * part), dtype=np.float32)

@@ -109,7 +109,7 @@ def plain_image(scene: Scene) -> Volume:
     """Return the head without contrast or noise [a.u.], on the scene's grid."""
     image = scene.shown(SIGNAL, AIR_SIGNAL)
     image *= 1.0 + 0.02 * scene.texture * (scene.gm + scene.wm)
-    for vessels in (scene.arteries, scene.veins):
+    for vessels in (scene.arteries, scene.collaterals, scene.veins):
         image += vessels.fraction * (BLOOD_SIGNAL - image)
     return image
 

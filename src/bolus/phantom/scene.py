@@ -18,9 +18,9 @@ from bolus.phantom.circulation import DELAY_STEP, MTT_STEP, Kinetics, ideal_tmax
 from bolus.phantom.field import random_field
 from bolus.phantom.lesion import Lesion, place_lesion
 from bolus.phantom.motion import pose_matrix
-from bolus.phantom.options import Pose
+from bolus.phantom.options import CtOptions, MrOptions
 from bolus.phantom.study import lesion_volumes
-from bolus.phantom.tree import ARTERIES, VEINS, Filling, fill, mirrored, sagittal_sinus
+from bolus.phantom.tree import ARTERIES, VEINS, Filling, fill, mirrored, sagittal_sinus, transverse_sinus
 from bolus.physics.transport import Residue
 
 FIELD_OF_VIEW_MM: Final = (220.0, 220.0, 80.0)
@@ -29,15 +29,19 @@ SLAB_CENTRE_MM: Final = (0.0, -6.0, 22.0)
 _A = TypeVar("_A", bound=np.generic)
 PADDING: Final = 2
 """Slices simulated beyond either end, so that a moving head brings tissue with it, not air."""
-COLLATERAL_S: Final = 4.5
-"""How much later contrast reaches the arteries beyond an occlusion, through collaterals [s]."""
+COLLATERAL_S: Final = 5.0
+"""How much later contrast starts to reach the arteries beyond an occlusion, through collaterals [s]."""
+COLLATERAL_SPREAD_S: Final = 2.0
+"""Mean of the gamma-distributed transit times through collaterals, on top of that [s]."""
+LEAST_TISSUE: Final = 0.25
+"""Part of a voxel that must be tissue for its kinetics to count: half a furrow is still tissue."""
 
-FLOW: Final[Mapping[str, tuple[float, float, float]]] = {"gm": (53.0, 27.0, 5.3), "wm": (25.0, 14.0, 2.5)}
+FLOW: Final[Mapping[str, tuple[float, float, float]]] = {"gm": (53.0, 30.0, 5.3), "wm": (25.0, 15.0, 2.5)}
 """CBF of healthy tissue, penumbra and core [mL/100 g/min]."""
-BLOOD: Final[Mapping[str, tuple[float, float, float]]] = {"gm": (3.3, 3.4, 0.71), "wm": (1.9, 2.0, 0.42)}
+BLOOD: Final[Mapping[str, tuple[float, float, float]]] = {"gm": (3.3, 3.7, 0.71), "wm": (1.9, 2.0, 0.42)}
 """CBV of the same [mL/100 g]. Healthy tissue and core: Aichert 2013, doi:10.1007/978-3-642-36480-8_34.
 
-Penumbra has about half the healthy flow here (there: 30 %, which white matter shares with core), so
+Penumbra has 0.57-0.6 of the healthy flow here (there: 0.3, which white matter shares with core), so
 that a threshold at 30 % of the mixed contralateral median separates it from core in both tissues.
 """
 PENUMBRA_DELAY_S, CORE_DELAY_S = 5.5, 7.6
@@ -55,6 +59,8 @@ class Scene:
         The head, and lattice indices of two levels of each slice, shape `(3, x, y, z)` each.
     gm, wm, csf
         Parts of each voxel.
+    arteries, collaterals, veins
+        Vessels by the curve in them; collaterals are the arteries beyond an occlusion.
     inside
         Whether a voxel lies inside the skull.
     texture
@@ -73,6 +79,7 @@ class Scene:
     inside: Mask
     texture: Volume
     arteries: Filling
+    collaterals: Filling
     veins: Filling
     lesion: Lesion
     rows: Mask
@@ -107,34 +114,47 @@ def padded(grid: Grid, slices: int = PADDING) -> Grid:
     return Grid((grid.shape[0], grid.shape[1], grid.shape[2] + 2 * slices), affine)
 
 
-def set_scene(rng: np.random.Generator, shape: tuple[int, int, int], lie: Pose, lesion_name: str) -> Scene:
+def set_scene(options: CtOptions | MrOptions, rng: np.random.Generator) -> Scene:
     """Build a head, give it a lesion and lay it on a scanner's table.
 
     Parameters
     ----------
-    shape
-        Voxels of the scan, without padding.
-    lie
-        How the head lies.
-    lesion_name
-        One of `bolus.phantom.lesion.LESIONS`.
+    options
+        Shape of the scan (without padding), how the head lies, its lesion, and the seed of the head.
+    rng
+        Source of the lesion's outline and of texture.
     """
-    atlas = build_atlas(rng)
+    shape, lesion_name = options.shape, options.lesion
+    atlas = build_atlas(options.seed)
     grid = padded(scan_grid(shape))
-    pose = pose_matrix(np.array(lie), SLAB_CENTRE_MM)
+    pose = pose_matrix(np.array(options.pose), SLAB_CENTRE_MM)
     points = head_points(grid, pose, 0.0)
     places = (atlas.index(head_points(grid, pose, -0.25)), atlas.index(head_points(grid, pose, 0.25)))
     parts = {name: sampled(getattr(atlas, name).astype(np.float32), places) for name in ("gm", "wm", "csf")}
     inside = sampled(atlas.outward, places, fill=99.0) < 0.0
     lesion = place_lesion(rng, points, lesion_name)
-    arteries, veins = _vessels(grid, pose, lesion.side, occluded=lesion_name.startswith("mca"))
-    rows = inside | (arteries.fraction > 0) | (veins.fraction > 0)
+    sick = {"mca-right": 1, "mca-left": -1}.get(lesion_name, 0)
+    arteries, collaterals, veins = _vessels(grid, pose, sick)
+    rows = inside | (arteries.fraction + collaterals.fraction + veins.fraction > 0)
     texture = random_field(rng, 6.0)(points)
     kinetics = _kinetics(rng, points, (parts["gm"], parts["wm"], texture), lesion, rows)
     return Scene(
-        grid, pose, atlas, places, **parts, inside=inside, texture=texture, arteries=arteries, veins=veins,
-        lesion=lesion, rows=rows, kinetics=kinetics,
-    )  # fmt: skip
+        grid=grid,
+        pose=pose,
+        atlas=atlas,
+        places=places,
+        gm=parts["gm"],
+        wm=parts["wm"],
+        csf=parts["csf"],
+        inside=inside,
+        texture=texture,
+        arteries=arteries,
+        collaterals=collaterals,
+        veins=veins,
+        lesion=lesion,
+        rows=rows,
+        kinetics=kinetics,
+    )
 
 
 def head_points(grid: Grid, pose: Float64s, level: float) -> Float32s:
@@ -161,14 +181,13 @@ def sampled(volume: Float32s, places: tuple[Float32s, ...], fill: float = 0.0) -
     return np.asarray(total / len(places), dtype=np.float32)
 
 
-def _vessels(grid: Grid, pose: Float64s, side: str, *, occluded: bool) -> tuple[Filling, Filling]:
-    sick = {"right": 1, "left": -1}.get(side, 0) if occluded else 0
-    arteries = [
-        (vessel, COLLATERAL_S if vessel.fed_by == "mca" and where == sick != 0 else 0.0)
-        for vessel, where in mirrored(ARTERIES)
-    ]
-    veins = [(vessel, 0.0) for vessel, _ in mirrored(VEINS)]
-    return fill(arteries, grid, pose), fill([*veins, (sagittal_sinus(), 0.0)], grid, pose)
+def _vessels(grid: Grid, pose: Float64s, sick: int) -> tuple[Filling, Filling, Filling]:
+    """Return arteries, collaterals and veins; `sick` is the side of an occlusion, 1 right, -1 left."""
+    both = mirrored(ARTERIES)
+    beyond = [vessel for vessel, where in both if vessel.fed_by == "mca" and where == sick != 0]
+    healthy = [vessel for vessel, where in both if not (vessel.fed_by == "mca" and where == sick != 0)]
+    veins = [vessel for vessel, _ in mirrored((*VEINS, sagittal_sinus(), transverse_sinus()))]
+    return fill(healthy, grid, pose), fill(beyond, grid, pose, COLLATERAL_S), fill(veins, grid, pose)
 
 
 def _kinetics(
@@ -230,9 +249,10 @@ def true_masks(
     side's tissue; hypoperfused is tissue whose ideal Tmax exceeds 6 s, and core.
     """
     gm, wm, csf = cropped(scene.gm), cropped(scene.wm), cropped(scene.csf)
-    artery, vein = cropped(scene.arteries.fraction), cropped(scene.veins.fraction)
+    artery = cropped(scene.arteries.fraction + scene.collaterals.fraction)
+    vein = cropped(scene.veins.fraction)
     brain = cropped(scene.inside)
-    tissue = brain & (gm + wm > 0.6) & (artery + vein < 0.1)
+    tissue = brain & (gm + wm > LEAST_TISSUE) & (artery + vein < 0.1)
     right = scene.midline.distance_mm(grid.position_mm(np.moveaxis(np.indices(grid.shape), 0, -1))) > 0
     other = right if scene.lesion.side == "left" else ~right
     reference = float(np.median(volumes["CBF"][tissue & other]))

@@ -37,10 +37,11 @@ def sample_times(pattern: str, n_frames: int, dt: float, n_slices: int) -> Times
         raise BadRecipe("there is no such timing", wanted=", ".join(TIMINGS), found=repr(pattern))
     frames = np.arange(n_frames, dtype=np.float64)
     if pattern == "even":
-        return frames * dt
+        return np.asarray(frames * dt, dtype=np.float64)
     if pattern == "uneven":
         slow = frames - np.floor(n_frames * 2 / 3)
-        return (frames + np.maximum(slow, 0.0)) * dt
+        uneven: Times = (frames + np.maximum(slow, 0.0)) * dt
+        return uneven
     way = np.linspace(0.0, SWEEP, n_slices)[:, None]
     forth = np.arange(n_frames)[None, :] % 2 == 0
     shuttle: Times = (frames[None, :] + np.where(forth, way, SWEEP - way)) * dt

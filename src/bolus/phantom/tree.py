@@ -91,11 +91,10 @@ ARTERIES: Final = (
 
 VEINS: Final = (
     Vessel("straight sinus", ((0.0, -38.0, 10.0, 1.6), (0.0, -76.0, -2.0, 2.4)), (5.0, 5.5)),
-    Vessel("transverse sinus", ((2.0, -82.0, -4.0, 3.6), (34.0, -68.0, -12.0, 3.2)), (5.5, 6.0)),
     Vessel("internal cerebral vein", ((1.5, 6.0, 12.0, 0.8), (1.5, -36.0, 10.0, 1.2)), (4.5, 5.0)),
     Vessel("cortical vein", ((50.0, -2.0, 42.0, 0.8), (24.0, -8.0, 66.0, 1.1)), (4.0, 4.5)),
 )
-"""Veins other than the superior sagittal sinus, which follows the skull."""
+"""Veins other than the sinuses that follow the skull."""
 
 
 SWAY_MM: Final = 0.7
@@ -118,17 +117,31 @@ class Filling:
     delay_s: Volume
 
 
-def sagittal_sinus(delay_s: tuple[float, float] = (4.0, 5.5)) -> Vessel:
+def sagittal_sinus() -> Vessel:
     """Return the superior sagittal sinus: along the inner table in the midline, growing to the back."""
     angles = np.linspace(np.deg2rad(35.0), np.deg2rad(192.0), 28)
-    radii = np.linspace(1.2, 4.2, angles.size)
+    directions = np.stack([np.zeros_like(angles), np.cos(angles), np.sin(angles)], axis=1)
+    return _along_skull("superior sagittal sinus", directions, (1.2, 4.2), (4.0, 5.5))
+
+
+def transverse_sinus() -> Vessel:
+    """Return the transverse sinus: along the inner table from the back to the side, sinking a little."""
+    angles = np.linspace(np.deg2rad(2.0), np.deg2rad(62.0), 12)
+    down = np.linspace(-0.2, -0.34, 12)
+    directions = np.stack([np.sin(angles), -np.cos(angles), down], axis=1)
+    return _along_skull("transverse sinus", directions, (3.6, 2.8), (5.5, 6.0))
+
+
+def _along_skull(
+    name: str, directions: Float64s, radii: tuple[float, float], delay_s: tuple[float, float]
+) -> Vessel:
+    """Return a vessel that touches the inner table in directions from the centre, shape `(n, 3)`."""
     way = []
-    for angle, radius in zip(angles, radii, strict=True):
-        direction = np.array([0.0, np.cos(angle), np.sin(angle)])
-        reach = _reach(direction) - radius - 0.3
-        y, z = np.array(CENTRE[1:]) + reach * direction[1:]
-        way.append((0.0, float(y), float(z), float(radius)))
-    return Vessel("superior sagittal sinus", tuple(way), delay_s)
+    for direction, radius in zip(directions, np.linspace(*radii, len(directions)), strict=True):
+        unit = direction / np.linalg.norm(direction)
+        place = np.array(CENTRE) + (_reach(unit) - radius - 0.3) * unit
+        way.append((float(place[0]), float(place[1]), float(place[2]), float(radius)))
+    return Vessel(name, tuple(way), delay_s)
 
 
 def _reach(direction: Float64s) -> float:
@@ -153,18 +166,24 @@ def mirrored(vessels: tuple[Vessel, ...]) -> list[tuple[Vessel, int]]:
     return both
 
 
-def fill(vessels: list[tuple[Vessel, float]], grid: Grid, pose: Float64s) -> Filling:
+def fill(vessels: list[Vessel], grid: Grid, pose: Float64s, added_s: float = 0.0) -> Filling:
     """Find how much of each voxel the vessels fill.
 
     Parameters
     ----------
     vessels
-        Tubes, each with what is added to its delay [s].
+        Tubes.
     grid
         Where the voxels are.
     pose
         Head to patient coordinates (RAS), shape `(4, 4)`.
+    added_s
+        What is added to every delay [s].
     """
+    fraction = np.zeros(grid.shape, dtype=np.float32)
+    delay = np.zeros(grid.shape, dtype=np.float32)
+    if not vessels:
+        return Filling(fraction, delay)
     points, radii, delays = (np.concatenate(part) for part in zip(*map(_samples, vessels), strict=True))
     places = points @ pose[:3, :3].T + pose[:3, 3]
     voxels = _near(grid, places, float(radii.max()))
@@ -175,17 +194,14 @@ def fill(vessels: list[tuple[Vessel, float]], grid: Grid, pose: Float64s) -> Fil
     for offset in inside_of:
         distance, index = tree.query(grid.position_mm(voxels + offset))
         covered += distance <= radii[index]
-    fraction = np.zeros(grid.shape, dtype=np.float32)
-    delay = np.zeros(grid.shape, dtype=np.float32)
     at = tuple(voxels.T)
     fraction[at] = covered / len(inside_of)
-    delay[at] = np.where(covered > 0, delays[nearest], 0.0)
+    delay[at] = np.where(covered > 0, delays[nearest] + added_s, 0.0)
     return Filling(fraction, delay)
 
 
-def _samples(item: tuple[Vessel, float], step_mm: float = 0.35) -> tuple[Float64s, Float64s, Float64s]:
+def _samples(vessel: Vessel, step_mm: float = 0.35) -> tuple[Float64s, Float64s, Float64s]:
     """Return points along a vessel with radii and delays, `(n, 3)`, `(n,)`, `(n,)`."""
-    vessel, added = item
     way = np.array(vessel.way)
     gaps = np.linalg.norm(np.diff(way[:, :3], axis=0), axis=1)
     along = np.concatenate([[0.0], np.cumsum(gaps)])
@@ -193,7 +209,7 @@ def _samples(item: tuple[Vessel, float], step_mm: float = 0.35) -> tuple[Float64
     values = make_interp_spline(along, way, k=min(2, len(way) - 1))(at)
     sway = np.sin(np.pi * at / along[-1])[:, None]  # nothing at the ends, where vessels join
     values[:, :3] += SWAY_MM * sway * np.sin(at[:, None] / 4.0 + np.array([0.0, 2.0, 4.0]))
-    delays = np.interp(at, along[[0, -1]], vessel.delay_s) + added
+    delays = np.interp(at, along[[0, -1]], vessel.delay_s)
     return values[:, :3], values[:, 3], delays
 
 

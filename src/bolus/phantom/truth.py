@@ -51,7 +51,7 @@ class Session:
 def begin(options: CtOptions | MrOptions, grid: Grid) -> Session:
     """Build the head, its clock and its motion from the options and their seed."""
     head, motion, noise = np.random.SeedSequence(options.seed).spawn(3)
-    scene = set_scene(np.random.default_rng(head), options.shape, options.pose, options.lesion)
+    scene = set_scene(options, np.random.default_rng(head))
     times = sample_times(options.timing, options.n_frames, options.dt, options.shape[2])
     draw = np.random.default_rng(motion)
     poses = restless(draw, options.n_frames) if options.motion else still(options.n_frames)
