@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813  # as its own documentation does
+from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from bolus.core.arrays import Float64s, Mask, Volume
+from bolus.core.arrays import Float64s, Volume
 from bolus.core.grid import Grid
 from bolus.core.units import Modality
 from bolus.prepare.itk import as_image
@@ -19,25 +20,48 @@ MAX_STEPS, TOLERANCE_MM = 25, 0.003
 _MIN_OVERLAP = 0.3
 _HUBER = 2.0
 """Residuals beyond this many SDs count less: vessels with contrast, streaks."""
+_DAMPING, _MAX_DAMPING = 1e-3, 10.0
+_SLACK = 1.01
+"""A step may raise the error by this much: the error itself depends a little on where between voxels one reads."""
 COARSE_ITERATIONS = 300
 """As in Gava 2023."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
-    """A frame read at the points of a template: values where `seen`."""
+class Reading:
+    """A frame read at the points of a template, at one pose.
 
-    seen: Mask
-    values: Float64s
+    Parameters
+    ----------
+    seen
+        Points that lie within the frame, shape `(n,)`; all that follows is about these.
+    error
+        Frame minus reference, shape `(seen,)`.
+    left
+        `error` without what the nuisance terms explain, shape `(seen,)`.
+    """
+
+    seen: NDArray[np.bool_]
+    error: Float64s
+    left: Float64s
+
+    @property
+    def cost(self) -> float:
+        """Mean size of what is left; infinite where too little of the head is within the frame."""
+        return float(np.abs(self.left).mean()) if self.seen.mean() >= _MIN_OVERLAP else float("inf")
 
 
-def read_at(template: Template, image: Volume, pose: Float64s) -> Sample:
+def read_at(template: Template, image: Volume, pose: Float64s) -> Reading:
     """Read a frame at a template's points, moved by a pose (reference to frame)."""
     to_index = template.to_index @ pose
     index = template.points @ to_index[:3, :3].T + to_index[:3, 3]
     seen = np.all((index > -0.01) & (index < np.array(image.shape) - 0.99), axis=1)
     values = map_coordinates(image, index[seen].T, order=1, mode="nearest", output=np.float64)
-    return Sample(seen, values)
+    error = values - template.values[seen]
+    nuisance = template.nuisance[seen]
+    square = nuisance.T @ nuisance
+    ridge = 1e-9 * (np.trace(square) + 1.0) * np.eye(square.shape[0])
+    return Reading(seen, error, error - nuisance @ np.linalg.solve(square + ridge, nuisance.T @ error))
 
 
 def similarity(template: Template, image: Volume, pose: Float64s) -> float:
@@ -52,18 +76,15 @@ def similarity(template: Template, image: Volume, pose: Float64s) -> float:
     pose
         Reference to frame, shape `(4, 4)`.
     """
-    sample = read_at(template, image, pose)
-    if sample.seen.mean() < _MIN_OVERLAP:
+    reading = read_at(template, image, pose)
+    if not np.isfinite(reading.cost):
         return 0.0
-    nuisance = template.nuisance[sample.seen]
-    gains = np.linalg.lstsq(nuisance, sample.values, rcond=None)[0]
-    left = float(np.var(sample.values - nuisance @ gains))
-    whole = float(np.var(sample.values))
-    return float(np.sqrt(max(0.0, 1.0 - left / whole))) if whole > 0 else 0.0
+    whole = float(np.var(reading.error + template.values[reading.seen]))
+    return float(np.sqrt(max(0.0, 1.0 - float(np.var(reading.left)) / whole))) if whole > 0 else 0.0
 
 
 def refine(template: Template, image: Volume, start: Float64s) -> Float64s:
-    """Fit a pose by least squares, close to a start (inverse-compositional Gauss-Newton).
+    """Fit a pose by least squares, close to a start (inverse-compositional Gauss-Newton, damped).
 
     Parameters
     ----------
@@ -87,26 +108,36 @@ def refine(template: Template, image: Volume, start: Float64s) -> Float64s:
     The measure is the mean squared difference of Gava 2023, with residuals beyond two SDs counted less.
     Their stochastic gradient descent leaves tilts of thick slices unresolved: the measure changes a
     hundred times faster with a shift in the plane than with a tilt, which only a step that knows the
-    curvature deals with.
+    curvature deals with. The slopes are those of the reference, which has little noise, so the smoothing
+    of a frame's noise by interpolation does not pull the fit.
     """
-    pose = start
-    design = np.hstack([template.slopes, template.nuisance])
-    n_free = template.slopes.shape[1]
-    ridge = 1e-9 * np.trace(design.T @ design) / design.shape[1] * np.eye(design.shape[1])
-    found = np.zeros(design.shape[1])
+    pose, now, damping = start, read_at(template, image, start), _DAMPING
     for _ in range(MAX_STEPS):
-        sample = read_at(template, image, pose)
-        if sample.seen.mean() < _MIN_OVERLAP:
-            return start
-        rows = design[sample.seen]
-        error = sample.values - template.values[sample.seen]
-        weighted = rows * _huber(error - rows[:, n_free:] @ found[n_free:])[:, None]
-        found = np.linalg.solve(weighted.T @ rows + ridge, weighted.T @ error)
-        step = twist_matrix(template.basis @ found[:n_free])
-        pose = pose @ inverted(step)
+        if not np.isfinite(now.cost) or damping > _MAX_DAMPING:
+            break
+        step = _step(template, now, damping)
+        tried = pose @ inverted(step)
+        then = read_at(template, image, tried)
+        if then.cost > _SLACK * now.cost:
+            damping *= 10.0
+            continue
+        pose, now, damping = tried, then, max(0.1 * damping, _DAMPING)
         if displacement_mm(step) < TOLERANCE_MM:
             break
     return pose
+
+
+def _step(template: Template, reading: Reading, damping: float) -> Float64s:
+    """Return the small motion that would explain a reading best, as a matrix `(4, 4)`."""
+    rows = np.hstack([template.slopes[reading.seen], template.nuisance[reading.seen]])
+    weighted = rows * _huber(reading.left)[:, None]
+    square = weighted.T @ rows
+    n_free = template.slopes.shape[1]
+    grown = np.full(square.shape[0], 1e-9)
+    grown[:n_free] += damping
+    square += np.diag(grown * (np.diag(square) + 1e-9 * np.trace(square)))
+    found = np.linalg.solve(square, weighted.T @ reading.error)
+    return twist_matrix(template.basis @ found[:n_free])
 
 
 def _huber(residual: Float64s) -> Float64s:

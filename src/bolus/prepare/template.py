@@ -15,7 +15,6 @@ from bolus.prepare.shapes import blurred
 
 MAX_POINTS = 20_000
 """The strongest edges among the voxels of the head; more of them are weaker and make no better fit."""
-_SHARE_OF_POINTS = 0.1
 _MIN_POINTS = 50
 
 
@@ -31,11 +30,14 @@ class Level:
         SD of the blur in the slice plane [mm].
     modality
         CT values are cropped, so that contrast does not drive the alignment.
+    share
+        Part of the head's voxels that is looked at: those with the strongest edges.
     """
 
     factor: int
     blur_mm: float
     modality: Modality
+    share: float = 1.0
 
     def image(self, volume: Volume, grid: Grid) -> Volume:
         """Return a frame `(x, y, z)` at this level, without values that are not finite."""
@@ -54,12 +56,13 @@ class Level:
 def levels(grid: Grid, modality: Modality) -> tuple[Level, Level]:
     """Return the coarse and the full resolution (Gava 2023: two levels, 8 times down-sampled, then full).
 
-    Slices are not thinned out, being thick; pixels of the coarse level are about 7 mm wide, which is 8 for
-    0.86 mm, and at least four of them make a side.
+    Slices are not thinned out, being thick. Pixels of the coarse level are about 7 mm wide, which is 8 for
+    0.86 mm, and at least four of them make a side; pixels much under 0.8 mm are binned for the full level.
     """
-    x, y, _ = grid.spacing_mm
-    factor = max(1, min(round(7.0 / max(x, y)), min(grid.shape[:2]) // 4))
-    return Level(factor, 4.0, modality), Level(1, 0.7, modality)
+    pixel = max(grid.spacing_mm[:2])
+    most = max(1, min(grid.shape[:2]) // 4)
+    coarse, full = (max(1, min(round(wide / pixel), most)) for wide in (7.0, 0.8))
+    return Level(coarse, 4.0, modality), Level(full, 0.7, modality, share=0.1)
 
 
 def cropped(volume: Volume) -> Volume:
@@ -125,7 +128,7 @@ def make_template(reference: Volume, head: Mask, grid: Grid, level: Level) -> Te
     gradient = _gradient(image) @ np.linalg.inv(own.affine[:3, :3])
     inside = binned(head.astype(np.float32), level.factor) > 0.5
     strength = np.where(inside, np.sum(gradient**2, axis=-1), 0.0)
-    n = min(MAX_POINTS, max(_MIN_POINTS * 4, int(_SHARE_OF_POINTS * inside.sum())))
+    n = min(MAX_POINTS, max(_MIN_POINTS * 4, int(level.share * inside.sum())))
     chosen = np.sort(np.argsort(strength, axis=None)[-n:])
     chosen = chosen[strength.ravel()[chosen] > 0]
     if chosen.size < _MIN_POINTS:
