@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.figure import Figure
 
+from bolus.core.arrays import Curve
 from bolus.core.result import Result
 from bolus.core.vessel import VesselCurve
 from bolus.export import layout, words
@@ -29,7 +30,7 @@ _HEIGHT = 940
 _TILE = 385
 _LEFT, _TOP, _ROW = 24, 50, 438
 _ZOOM_MM = 45.0
-_ZOOM_CBV: Final = (0.0, 12.0)
+_ZOOM_TIMES: Final = 5.0  # the close-up shows CBV up to so many times that of tissue: vessels are white
 _COLOURS: Final = {"aif": ARTERY, "vof": VEIN}
 _REGIONS: Final[dict[str, Colour]] = {
     "healthy": (71, 85, 105),
@@ -94,7 +95,9 @@ def _zoomed(result: Result, sampler: Sampler, k: int) -> Pixels:
     if made is None:
         limits = grey_window(result.modality, result.underlay[result.brain.inside])
         return coloured(sampler.values(result.underlay, k), limits, table("grey"))
-    return coloured(sampler.values(made.values, k), _ZOOM_CBV, table("grey"))
+    usual = made.values[result.brain.tissue & np.isfinite(made.values) & (made.values > 0)]
+    top = _ZOOM_TIMES * float(np.median(usual)) if usual.size else 1.0
+    return coloured(sampler.values(made.values, k), (0.0, top), table("grey"))
 
 
 def _frame(tile: Pixels, sampler: Sampler, box: tuple[int, int, int, int]) -> None:
@@ -118,6 +121,7 @@ def _vessel_axes(figure: Figure, result: Result) -> None:
         _width(axes, curve, colour)
     if result.vessels.partial_volume != 1:
         axes.plot([], [], " ", label=f"AIF scaled by {result.vessels.partial_volume:.2f} (partial volume)")
+    _fit_height(axes, result, [c.values for c in layout.curves(result).values()])
     plot.legend(axes, 1)
 
 
@@ -151,7 +155,17 @@ def _tissue_axes(figure: Figure, result: Result) -> None:
     _baseline(axes, result)
     for name, values in curves.regions.items():
         axes.plot(curves.times, values, color=plot.shade(_REGIONS.get(name, (0, 0, 0))), lw=2.2, label=name)
+    _fit_height(axes, result, [*curves.regions.values()])
     plot.legend(axes, 4)
+
+
+def _fit_height(axes: Any, result: Result, curves: list[Curve]) -> None:
+    """Fit the axes to the curves from the baseline on: MR starts far off, before its steady state."""
+    shown = np.concatenate([values[result.baseline[0] :] for values in curves] or [np.zeros(1)])
+    finite = shown[np.isfinite(shown)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    room = 0.06 * max(high - low, 1e-9)
+    axes.set_ylim(low - room, high + room)
 
 
 def _baseline(axes: Any, result: Result) -> None:
