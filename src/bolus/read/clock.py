@@ -118,7 +118,7 @@ def find_times(stack: Stack, *, dt_s: float | None = None, where: Path | str = "
     trials = [_try(stack, clock) for clock in TRUST if _carried(stack, clock)]
     verdicts = tuple(verdict for verdict, _ in trials)
     passed = [(verdict, timing) for verdict, timing in trials if timing is not None]
-    passed.sort(key=lambda trial: trial[0].grade)
+    passed.sort(key=lambda trial: (trial[0].clock in GUESSED, trial[0].grade))
     if dt_s is not None:
         return _count(stack, dt_s, passed[0][1] if passed else None, verdicts, where)
     if not passed:

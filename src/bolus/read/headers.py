@@ -52,6 +52,8 @@ def read_images(path: Path) -> tuple[tuple[Image, ...], Rejected | None]:
         return (), Rejected(path, str(reason), series)
     except PermissionError:
         return (), Rejected(path, "may not be opened", series)
+    except (EOFError, struct.error):
+        return (), Rejected(path, "truncated in the header", series)
     except BROKEN as error:
         return (), Rejected(path, f"damaged header ({type(error).__name__})", series)
 

@@ -49,8 +49,10 @@ def mosaic_images(values: Mapping[str, Any], source: Source) -> tuple[Image, ...
     across = math.ceil(math.sqrt(count))
     rows, columns = source.rows // across, source.columns // across
     whole = make_image(values, source)
-    corner, step = _place(values, whole, (rows, columns), csa)
-    if _runs_backwards(corner, step, whole, (rows, columns), protocol):
+    tile = (rows, columns)
+    corner, step = _place(values, whole, tile, csa)
+    ends = _ends(protocol)
+    if ends is not None and _is_at(corner - (count - 1) * step, whole, tile, ends):
         step = -step
     delays = _delays(values, csa, count)
     kind = replace(whole.kind, rows=rows, columns=columns)
@@ -116,24 +118,21 @@ def _place(
     return corner, normal * gap
 
 
-def _runs_backwards(
-    corner: Float64s, step: Float64s, whole: Image, tile: tuple[int, int], protocol: str
-) -> bool:
-    """Tell whether the protocol puts the first tile at the other end of the stack."""
+def _ends(protocol: str) -> tuple[Float64s, Float64s] | None:
+    """Return the centres of the protocol's first and last slice (LPS) [mm]."""
     centres: dict[int, list[float]] = {}
     for index, axis, text in _SLICE.findall(protocol):
         centres.setdefault(int(index), [0.0, 0.0, 0.0])[_AXES[axis]] = float(text)
     if len(centres) < 2:
-        return False
-    ahead = np.array(centres[max(centres)]) - np.array(centres[min(centres)])
-    return bool(ahead @ step < 0) and _near(corner, whole, tile, centres[min(centres)])
+        return None
+    return np.array(centres[min(centres)]), np.array(centres[max(centres)])
 
 
-def _near(corner: Float64s, whole: Image, tile: tuple[int, int], centre: list[float]) -> bool:
+def _is_at(corner: Float64s, whole: Image, tile: tuple[int, int], ends: tuple[Float64s, Float64s]) -> bool:
+    """Tell whether a tile with this first voxel is at one of the ends of the protocol's stack."""
     plane = np.array(whole.kind.plane)
-    middle = corner + plane[:3] * plane[7] * (tile[1] - 1) / 2 + plane[3:6] * plane[6] * (tile[0] - 1) / 2
-    # The scanner's slice centre lies between two voxels, half a voxel off the middle of the grid.
-    return bool(np.linalg.norm(middle - np.array(centre)) <= 2 * max(plane[6:]))
+    middle = corner + plane[:3] * plane[7] * tile[1] / 2 + plane[3:6] * plane[6] * tile[0] / 2
+    return any(np.linalg.norm(middle - end) <= max(plane[6:]) for end in ends)
 
 
 def _delays(values: Mapping[str, Any], csa: Mapping[str, Any], count: int) -> Float64s:

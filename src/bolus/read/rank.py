@@ -54,7 +54,9 @@ _NOT_PERFUSION: Final = {
         "a perfusion map",
     ),
 }
-_NOT_BY_NAME: Final = re.compile(r"dose report|patient protocol|screen ?(save|capture)|localizer|\bscout\b")
+_NOT_BY_NAME: Final = re.compile(
+    r"dose report|patient protocol|screen ?(save|capture)|localizer|\bscout\b|topogram|surview|scanogram"
+)
 _T2STAR_MS: Final = 50.0  # beyond it the signal at the bolus peak is mostly noise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -46,9 +47,9 @@ class _Found:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Study:
-    """Everything that was found in a place."""
+    """Everything that was found; `where` is the path that was given, not where an archive was unpacked."""
 
-    place: Path
+    where: Path
     n_files: int
     found: tuple[_Found, ...]
     rejected: tuple[Rejected, ...]
@@ -81,13 +82,13 @@ def load(path: Path | str, *, options: ReadOptions = _DEFAULT) -> Series:
         nifti = _nifti_in(place)
         if nifti is not None:
             return load_nifti(nifti, options)
-        study = _look(place, options)
+        study = _look(place, options, Path(path))
         chosen = _choose(study, options)
         if chosen.error is not None:
             raise chosen.error
         assert chosen.layout is not None  # noqa: S101  one of the two is always there
         _check_losses(study, chosen)
-        series = read_series(chosen.layout, options, place)
+        series = read_series(chosen.layout, options, Path(path))
     return replace(series, findings=(*series.findings, *_account(study, chosen)))
 
 
@@ -110,7 +111,7 @@ def survey(path: Path | str, *, options: ReadOptions = _DEFAULT) -> Survey:
         nifti = _nifti_in(place)
         if nifti is not None:
             return _survey_nifti(nifti, options)
-        study = _look(place, options)
+        study = _look(place, options, Path(path))
     rejected = dict(Counter(r.reason for r in study.rejected).most_common())
     try:
         chosen = _choose(study, options)
@@ -123,10 +124,19 @@ def survey(path: Path | str, *, options: ReadOptions = _DEFAULT) -> Survey:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep pydicom's remarks on odd values off the caller's terminal; what matters becomes a finding."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Keep pydicom's remarks on odd values out of terminal and logs: they quote the values.
+
+    What matters of them becomes a finding or a reason.
+    """
+    logger = logging.getLogger("pydicom")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
 
 
 def _nifti_in(place: Path) -> Path | None:
@@ -142,7 +152,7 @@ def _nifti_in(place: Path) -> Path | None:
     return images[0]
 
 
-def _look(place: Path, options: ReadOptions) -> _Study:
+def _look(place: Path, options: ReadOptions, where: Path) -> _Study:
     files, skipped = find_files(place)
     images: list[Image] = []
     for file in files:
@@ -150,25 +160,25 @@ def _look(place: Path, options: ReadOptions) -> _Study:
         images += found
         if rejected is not None:
             skipped.append(rejected)
-    candidates = [_examine(group, options, place) for group in sort_by_kind(images)]
+    candidates = [_examine(group, options, where) for group in sort_by_kind(images)]
     candidates = _prefer_echoes(candidates)
     candidates.sort(key=_order, reverse=True)
     n_files = len(files) + sum(1 for r in skipped if r.path not in set(files))
-    return _Study(place, n_files, tuple(candidates), tuple(skipped))
+    return _Study(where, n_files, tuple(candidates), tuple(skipped))
 
 
 def _order(found: _Found) -> tuple[bool, bool, Claim]:
     return not found.candidate.problems, found.error is None, found.claim
 
 
-def _examine(images: Sequence[Image], options: ReadOptions, place: Path) -> _Found:
+def _examine(images: Sequence[Image], options: ReadOptions, where: Path) -> _Found:
     """Lay a group of images out and judge it."""
     stack = stack_up(images)
     kind, label = images[0].kind, images[0].label
     n_frames = int(np.median([len(members) for members in stack.slices]))
     layout, error = None, None
     try:
-        layout = lay_out_stack(stack, dt_s=options.dt_s, where=place)
+        layout = lay_out_stack(stack, dt_s=options.dt_s, where=where)
     except BadInput as reason:
         error = reason
     if layout is not None:
@@ -268,7 +278,7 @@ def _best(pool: Sequence[_Found], study: _Study) -> _Found:
             "several series are equally good candidates",
             wanted="one",
             found=names,
-            where=study.place,
+            where=study.where,
             remedy="Choose one with --series (its name here, UID, number or description).",
         )
     return best
@@ -303,7 +313,7 @@ def _named(study: _Study, wanted: str) -> list[_Found]:
         "no series of that name",
         wanted=plain(wanted),
         found=_list(study),
-        where=study.place,
+        where=study.where,
         remedy="`bolus info` lists all series with the names that --series takes.",
     )
 
@@ -323,7 +333,7 @@ def _none_fit(study: _Study) -> NoSeries:
         "no perfusion series in the study",
         wanted="a series of frames over one passage of contrast",
         found=_list(study),
-        where=study.place,
+        where=study.where,
         remedy="Name a series with --series if one of them is it.",
     )
 
@@ -337,14 +347,14 @@ def _nothing(study: _Study) -> BadInput:
         return UnreadableFile(
             "no image of the study can be read",
             found=found,
-            where=study.place,
+            where=study.where,
             remedy="Send the study again.",
         )
     return NoSeries(
         "no usable image in the study",
         wanted="CT, MR or XA images in DICOM, or one 4-D NIfTI file",
         found=found,
-        where=study.place,
+        where=study.where,
         remedy="Name the folder that holds the perfusion series.",
     )
 
@@ -359,7 +369,7 @@ def _check_losses(study: _Study, chosen: _Found) -> None:
             "too many files of the series are damaged",
             wanted=f"at most {_FEW:.0%} of {chosen.candidate.n_images + len(lost)}",
             found=f"{len(lost)}, most of them {reasons[0]}",
-            where=study.place,
+            where=study.where,
             remedy="Send the series again from the scanner or the archive.",
         )
 
