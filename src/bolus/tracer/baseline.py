@@ -29,8 +29,9 @@ _RISE = 0.05
 """Share of the arterial rise that counts as arrival."""
 _TISSUE_RISE = 0.2
 """The same for the tissue mean, whose rise is small beside drift and residual motion."""
-_TOGETHER = 0.4
-"""Least rise of the mean over the mean rise: about 0.2 where each voxel peaks by chance."""
+_TOGETHER, _BY_CHANCE = 0.1, 1.2
+"""Least rise of the mean over the mean rise: 0.1, and 1.2 over the root of the number of voxels, which is
+twice what voxels reach that peak by chance."""
 _WEAKEST = {Modality.CT: 3.0, Modality.MR: 0.03, Modality.XA: 0.0}
 """Smallest rise of the arterial mean that can be contrast: HU, share of the signal, any."""
 _CT_RANGE_HU = (-100.0, 300.0)
@@ -214,7 +215,7 @@ def _require_bolus(voxels: Voxels, rises: Float32s) -> None:
     smooth = _median3(together)
     height = float(smooth.max() - np.median(smooth))
     modality, weakest = voxels.modality, _WEAKEST[voxels.modality]
-    if height > weakest and height >= _TOGETHER * alone:
+    if height > weakest and height >= (_TOGETHER + _BY_CHANCE / brightest.size**0.5) * alone:
         return
     kind = {Modality.CT: "HU", Modality.MR: "of the signal", Modality.XA: "units"}[modality]
     raise NoBolus(

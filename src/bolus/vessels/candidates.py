@@ -17,6 +17,8 @@ from bolus.physics import features
 
 BLOCK = 16_384
 """Voxels that are worked on at a time, so that temporaries stay at a few MB."""
+SMOOTHED_NOISE = 0.61
+"""What smoothing in time leaves of white noise, sqrt(6) / 4."""
 _SMOOTH_UP_TO_S = 2.5
 """Coarser frames are not smoothed: three of them would be wider than a bolus [s]."""
 
@@ -66,7 +68,9 @@ class Traits:
     rows
         Rows of `Concentration.curves`.
     height
-        Peak, in the unit of the curves.
+        Peak above the median over time, in the unit of the curves. Above the baseline it would favour
+        voxels whose few baseline frames are low by noise, and with them curves that are too high all
+        along.
     arrival, width, ttp
         Crossing of 20 % of the peak, full width at half maximum, time of the peak [s].
     tail, lowest
@@ -109,7 +113,8 @@ def usable_rows(concentration: Concentration, region: Mask) -> tuple[NDArray[np.
         top = block.max(axis=1)
         saturated = (block >= top[:, None]).sum(axis=1) >= ties
         usable = np.isfinite(block).all(axis=1) & ~saturated & (top > 0)
-        peaks[start : start + BLOCK][usable] = smoothed(block[usable], concentration.dt).max(axis=1)
+        smooth = smoothed(block[usable], concentration.dt)
+        peaks[start : start + BLOCK][usable] = smooth.max(axis=1)
     keep = peaks > 0
     return rows[keep], peaks[keep]
 
@@ -121,7 +126,7 @@ def measure(concentration: Concentration, rows: NDArray[np.intp]) -> Traits:
     safe = np.where(height > 0, height, np.float32(np.inf))
     return Traits(
         rows=rows,
-        height=height,
+        height=height - np.median(curves, axis=1),
         arrival=features.arrival(curves, concentration.times, fraction=0.2),
         width=features.width_at_half(curves, concentration.times),
         ttp=features.time_to_peak(curves, concentration.times),
@@ -146,6 +151,19 @@ def clusters(concentration: Concentration, rows: NDArray[np.intp]) -> NDArray[np
     whole = np.zeros(len(concentration.curves), dtype=np.intp)
     whole[:] = labels[concentration.mask]
     return whole[rows] - 1
+
+
+def surrounded(concentration: Concentration, traits: Traits) -> Float32s:
+    """Return the mean height of the 3 x 3 in-plane neighbourhood of each candidate, shape `(n,)`.
+
+    The rest of the volume counts as 0, so that it is greatest well inside a vessel. Ranking voxels by it
+    favours pure ones, where ranking by their own height would favour those with noise on top.
+    """
+    inside = np.zeros(len(concentration.curves), dtype=np.float32)
+    inside[traits.rows] = traits.height
+    volume = concentration.image(inside, fill=0.0)
+    mean = ndimage.uniform_filter(volume, size=(3, 3, 1), mode="constant")
+    return np.asarray(mean[concentration.mask][traits.rows], dtype=np.float32)
 
 
 def eroded(mask: Mask, spacing_mm: tuple[float, float, float], radius_mm: float) -> Mask:

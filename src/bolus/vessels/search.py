@@ -14,16 +14,29 @@ from bolus.core.finding import Finding, Severity
 from bolus.core.series import Concentration
 from bolus.core.units import Modality
 from bolus.physics import features
-from bolus.vessels.candidates import Chosen, Traits, clusters, measure, row_mask, usable_rows
+from bolus.vessels.candidates import (
+    SMOOTHED_NOISE,
+    Chosen,
+    Traits,
+    clusters,
+    measure,
+    row_mask,
+    surrounded,
+    usable_rows,
+)
 
 N_VOXELS = 100
 """Voxels that the arterial curve is the mean of, at most (Gava 2023)."""
 _NEARBY_MM = 10.0
 """How far from the winning cluster, or from its mirror image, voxels are taken [mm]."""
-_PURE = 0.7
-"""Share of the winner's height below which a voxel is half tissue and would flatten the curve."""
+_PURE = 0.85
+"""Share of the height of the tallest voxels below which a voxel is partly tissue."""
 _TOGETHER_S = 1.0
 """How far the arrival of two voxels of one arterial curve may differ [s]."""
+_SEEN, _SEEN_AT_MOST = 0.4, 0.7
+"""Share of the tallest candidates' height from which a curve counts, with little and with much noise."""
+_SURE = 15.0
+"""Height over noise from which the arrival is sure to about a tenth of the rise time."""
 _WEAK_HU = 15.0
 """An artery whose peak is lower than this is weak [HU] (5 % of clinical ones are below 17)."""
 
@@ -66,8 +79,8 @@ def find_by_score(concentration: Concentration, region: Mask, tissue: Curve, /) 
     Candidates are the tallest 5 % of curves whose width, arrival, end and dip are those of an artery.
     They score ``z(height) - 3.5 z(arrival) - z(width)``; the best fifth is grouped into clusters of
     touching voxels, and the cluster with the best mean score wins. The result is the best 100
-    candidates within 10 mm of it or of its mirror image that reach 70 % of its height and arrive within
-    1 s of it.
+    candidates within 10 mm of it or of its mirror image that arrive within 1 s of it and reach
+    85 % of the height of the tallest there: fewer voxels rather than voxels that are partly tissue.
 
     Parameters
     ----------
@@ -136,14 +149,28 @@ def _search(
     candidates = tall.only(_arterial(tall, concentration, tissue, limits))
     if candidates.rows.size < limits.n_together:
         return None
+    candidates = candidates.only(candidates.height >= _timed_floor(concentration, candidates))
     score = _score(candidates, limits)
     winner = _winner(concentration, candidates, score, limits)
     return None if winner is None else _around(concentration, candidates, score, winner)
 
 
+def _timed_floor(concentration: Concentration, candidates: Traits) -> float:
+    """Return the height from which noise hardly moves the arrival, which weighs most in the score."""
+    top = _top(candidates.height)
+    sure = _SURE * SMOOTHED_NOISE * (concentration.noise if np.isfinite(concentration.noise) else 0.0)
+    return max(_SEEN * top, min(sure, _SEEN_AT_MOST * top))
+
+
+def _top(heights: Curve) -> float:
+    """Return the tenth greatest height: spikes and the noise on top of a few voxels aside."""
+    few = min(10, heights.size)
+    return float(np.partition(heights, -few)[-few])
+
+
 def _noise_floor(concentration: Concentration) -> float:
     """Return the height that noise alone reaches in one smoothed sample of 100 000 or so."""
-    return 5.0 * 0.61 * concentration.noise if np.isfinite(concentration.noise) else 0.0
+    return 5.0 * SMOOTHED_NOISE * concentration.noise if np.isfinite(concentration.noise) else 0.0
 
 
 def _arterial(
@@ -197,11 +224,11 @@ def _around(
     concentration: Concentration, candidates: Traits, score: Float64s, winner: NDArray[np.intp]
 ) -> NDArray[np.intp]:
     """Return the rows of the best voxels near the winner or its mirror image that are as good as it."""
-    height = float(np.median(candidates.height[winner]))
     arrival = float(np.median(candidates.arrival[winner]))
     near = _near(concentration, candidates.rows[winner])[concentration.mask][candidates.rows]
-    alike = np.abs(candidates.arrival - arrival) <= _TOGETHER_S
-    pool = np.flatnonzero(near & alike & (candidates.height >= _PURE * height))
+    alike = np.flatnonzero(near & (np.abs(candidates.arrival - arrival) <= _TOGETHER_S))
+    tallest = _top(candidates.height[np.union1d(alike, winner)])
+    pool = alike[candidates.height[alike] >= _PURE * tallest]
     if pool.size < 4:
         pool = np.union1d(pool, winner)
     order = np.argsort(-score[pool], kind="stable")[:N_VOXELS]
