@@ -22,7 +22,7 @@ _HUBER = 2.0
 """Residuals beyond this many SDs count less: vessels with contrast, streaks."""
 _DAMPING, _MAX_DAMPING = 1e-3, 10.0
 _SLACK = 1.01
-"""A step may raise the error by this much: the error itself depends a little on where between voxels one reads."""
+"""A step may raise the error by this much: it also depends a little on where between voxels one reads."""
 COARSE_ITERATIONS = 300
 """As in Gava 2023."""
 

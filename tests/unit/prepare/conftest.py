@@ -87,7 +87,7 @@ class Head:
     def points(self):
         """Three heights within each slice, shape (3, x, y, z, 3)."""
         index = np.stack(np.meshgrid(*(np.arange(n) for n in self.shape), indexing="ij"), axis=-1)
-        return np.stack([self.grid().position_mm(index + [0, 0, h]) for h in (-0.33, 0.0, 0.33)])
+        return np.stack([self.grid().position_mm(index + np.array([0, 0, h])) for h in (-0.33, 0.0, 0.33)])
 
     def moved(self, frame):
         """Pose of the head in a frame: shift [mm], rotation matrix about the volume's centre."""
