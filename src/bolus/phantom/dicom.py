@@ -153,7 +153,7 @@ def _describe_ct(image: Dataset, series: Series) -> None:
 
 
 def _describe_mr(image: Dataset, series: Series) -> None:
-    image.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND"]
+    image.ImageType = ["ORIGINAL", "PRIMARY", "OTHER"]
     image.ScanningSequence, image.SequenceVariant, image.ScanOptions = "EP", "NONE", ""
     image.MRAcquisitionType = "2D"
     image.RepetitionTime = _decimal(series.acquisition.tr_ms or 1000 * series.median_dt)

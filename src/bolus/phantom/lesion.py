@@ -18,8 +18,8 @@ LESIONS: Final = ("mca-right", "mca-left", "core-only-right", "none")
 EDGE_MM: Final = 6.0
 CORE_EDGE_MM: Final = 4.0
 """Width of the edges of the lesion and of its core."""
-PENUMBRA_SHAPE: Final = ((44.0, -3.0, 20.0), (27.0, 41.0, 37.0))
-CORE_SHAPE: Final = ((34.0, -4.0, 32.0), (20.0, 32.0, 24.0))
+PENUMBRA_SHAPE: Final = ((44.0, -4.0, 25.0), (26.0, 41.0, 36.0))
+CORE_SHAPE: Final = ((34.0, -4.0, 29.0), (20.0, 31.0, 21.0))
 """Centre on the right and half-axes [mm]."""
 
 

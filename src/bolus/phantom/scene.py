@@ -39,7 +39,8 @@ LEAST_TISSUE: Final = 0.25
 FLOW: Final[Mapping[str, tuple[float, float, float]]] = {"gm": (53.0, 30.0, 5.3), "wm": (25.0, 15.0, 2.5)}
 """CBF of healthy tissue, penumbra and core [mL/100 g/min]."""
 BLOOD: Final[Mapping[str, tuple[float, float, float]]] = {"gm": (3.3, 3.7, 0.71), "wm": (1.9, 2.0, 0.42)}
-"""CBV of the same [mL/100 g]. Healthy tissue and core: Aichert 2013, doi:10.1007/978-3-642-36480-8_34.
+"""CBV of the same [mL/100 g]. Healthy tissue and core: the Digital Brain Perfusion Phantom of
+Aichert, Manhart et al. (University of Erlangen, 2013).
 
 Penumbra has 0.57-0.6 of the healthy flow here (there: 0.3, which white matter shares with core), so
 that a threshold at 30 % of the mixed contralateral median separates it from core in both tissues.
