@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from bolus.core.arrays import Curves, Float64s, Mask
 from bolus.core.result import MotionTrace
 from bolus.core.vessel import VesselCurve
-from bolus.physics.features import time_to_peak
+from bolus.physics.features import tail, time_to_peak
 from bolus.quality.evidence import Evidence
 
 NOTHING: Final = float("nan")
@@ -110,13 +110,24 @@ def _tissue_curves(evidence: Evidence) -> Curves:
     return curves[np.isfinite(curves).all(axis=1)]
 
 
+def _mean_tissue(evidence: Evidence) -> Curves | None:
+    """Return the mean curve of brain tissue, shape `(1, t)`; None without tissue."""
+    curves = _tissue_curves(evidence)
+    return curves.mean(axis=0, dtype=np.float64).astype(np.float32)[None] if curves.size else None
+
+
 def tissue_lag_s(evidence: Evidence) -> float:
     """Return by how much the mean tissue curve peaks after the arterial one [s]."""
-    curves = _tissue_curves(evidence)
-    if not curves.size:
+    mean = _mean_tissue(evidence)
+    if mean is None:
         return NOTHING
-    mean = curves.mean(axis=0, dtype=np.float64).astype(np.float32)[None]
     return float(time_to_peak(mean, evidence.concentration.times)[0]) - _figure(evidence.vessels.aif, "ttp_s")
+
+
+def tissue_tail(evidence: Evidence) -> float:
+    """Return the end of the mean tissue curve over its peak."""
+    mean = _mean_tissue(evidence)
+    return NOTHING if mean is None else float(tail(mean)[0])
 
 
 def tissue_cnr(evidence: Evidence) -> float:

@@ -93,6 +93,16 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "TRUNCATED",
+        measures.tissue_tail,
+        "above",
+        ((_W, 0.6), (_F, 0.8)),
+        "The scan ends while tissue still holds {value:.2f} of its peak (limit {limit:g}): the bolus is cut "
+        "off. Scan longer.",
+        _HOUSE + ": where no vein is found, this alone tells that contrast has not left",
+        _TISSUE,
+    ),
+    Rule(
+        "TRUNCATED",
         measures.missing_s,
         "above",
         ((_W, 0.0),),
@@ -154,7 +164,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "below",
         ((_W, 0.9),),
         "After alignment one frame matches the reference by only {value:.2f} (wanted {limit:g}): "
-        "motion remains.",
+        "motion may remain.",
         _HOUSE,
     ),
     Rule(

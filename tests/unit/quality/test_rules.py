@@ -186,6 +186,13 @@ def gaps(percent: float) -> Evidence:
     return replace(evidence, maps={**evidence.maps, "CBF": a_map("CBF", values)})
 
 
+def tissue_tail(value: float) -> Evidence:
+    evidence = good()
+    curves = evidence.concentration.curves.copy()
+    curves[:, -3:] = value * curves.max()
+    return replace(evidence, concentration=replace(evidence.concentration, curves=curves))
+
+
 def interval_cv(percent: float) -> Evidence:
     steps = np.tile([1.5 * (1 - percent / 100), 1.5 * (1 + percent / 100)], 20)
     evidence = good()
@@ -259,6 +266,7 @@ def agreeing(rank_correlation: float) -> Evidence:
 CASES = [
     ("TRUNCATED", vof_is("tail"), 0.39, {0.41: WARN, 0.71: FAIL}),
     ("TRUNCATED", aif_is("tail"), 0.39, {0.41: WARN, 0.71: FAIL}),
+    ("TRUNCATED", tissue_tail, 0.59, {0.61: WARN, 0.81: FAIL}),
     ("TRUNCATED", vof_is("fwhm_s"), 28.0, {29.0: WARN}),
     ("NO_BASELINE", baseline_of, 3, {1: FAIL, 0: FAIL}),
     ("SHORT_BASELINE", baseline_of, 3, {2: WARN}),
