@@ -6,7 +6,7 @@ eigenvalues are ``lambda_m = dt * sum_n a_n exp(-2 pi i m n / L)``, and because 
 values are `|lambda_m|`, each bin between the first and the last counting twice. Dropping small singular
 values is therefore dropping frequencies, and no singular value decomposition is ever needed.
 
-Gall et al., MAGMA 23:187-197 (2010), doi:10.1007/s10334-010-0215-y; tests compare with the dense form.
+Gall et al., MAGMA 23:187-197 (2010), doi:10.1007/s10334-010-0217-8; tests compare with the dense form.
 """
 
 from __future__ import annotations

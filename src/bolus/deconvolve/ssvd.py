@@ -70,7 +70,7 @@ def ssvd(
     ----------
     Østergaard et al., Magn Reson Med 36:715-725 (1996), doi:10.1002/mrm.1910360510
 
-    Sourbron et al., Phys Med Biol 52:6277-6288 (2007), doi:10.1088/0031-9155/52/20/012
+    Sourbron et al., Phys Med Biol 52:6761-6778 (2007), doi:10.1088/0031-9155/52/22/014
     """
     problem = pose(curves, aif, dt)
     convolution, usual = RULES[require_one_of(rule, "rule", tuple(RULES))]
