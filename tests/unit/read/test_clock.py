@@ -231,7 +231,7 @@ def test_philips_tell_when_a_dynamic_began(tmp_path, dicom):
 def test_the_timer_of_ge_gets_its_unit_from_the_repetition_time(tmp_path, dicom, unit):
     def ge(image, k, t):
         image.Manufacturer, image.AcquisitionTime = "GE MEDICAL SYSTEMS", "100000"
-        image.private_block(0x0021, "GEMS_RELA_01", create=True).add_new(0x5E, "DS", 2.0 * t * unit)
+        image.private_block(0x0021, "GEMS PRIVATE", create=True).add_new(0x5E, "DS", 2.0 * t * unit)
 
     series = load(dicom.series(tmp_path / "s", ge, modality="MR"))
     assert np.allclose(series.times, EVEN)
@@ -241,7 +241,7 @@ def test_the_timer_of_ge_gets_its_unit_from_the_repetition_time(tmp_path, dicom,
 def test_ge_cine_scans_tell_the_time_since_the_start(tmp_path, dicom):
     def ge(image, k, t):
         image.Manufacturer, image.AcquisitionTime = "GE MEDICAL SYSTEMS", "100000"
-        image.private_block(0x0043, "GEMS_PARM_01", create=True).add_new(0x1E, "DS", 2000.0 * t)
+        image.private_block(0x0043, "GEMS PRIVATE", create=True).add_new(0x1E, "DS", 2000.0 * t)
 
     series = load(dicom.series(tmp_path / "s", ge))
     assert np.allclose(series.times, EVEN)
