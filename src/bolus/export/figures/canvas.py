@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from bolus.export.figures.style import BLACK, GREY, VERDICTS, WHITE, Colour, Pixels, Table
 
@@ -125,7 +126,6 @@ class Canvas:
     def png(self) -> bytes:
         """Draw the page and return it as a PNG file."""
         figure = Figure(figsize=(self.width / _DPI, self.height / _DPI), dpi=_DPI)
-        FigureCanvasAgg(figure)
         figure.figimage(self.pixels, 0, 0, origin="upper")
         for t in self._texts:
             figure.text(
@@ -142,19 +142,15 @@ class Canvas:
         return encoded(figure)
 
 
-def encoded(figure: Any) -> bytes:
+def encoded(figure: Figure) -> bytes:
     """Return a matplotlib figure as a PNG file, and drop what it holds.
 
-    Low compression: a tenth larger, three times as fast. No date or version goes into the file, so the
-    same result gives the same bytes.
+    No date and no version goes into the file, so the same result gives the same bytes.
     """
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
     buffer = io.BytesIO()
-    figure.savefig(
-        buffer,
-        format="png",
-        dpi="figure",
-        metadata={"Software": None},
-        pil_kwargs={"compress_level": 4},
-    )
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=6)
     figure.clear()
     return buffer.getvalue()

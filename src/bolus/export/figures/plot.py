@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bolus.export.figures.style import Colour
@@ -16,10 +15,8 @@ GRID: Final = "#e3e6ea"
 
 
 def white_page(width: int, height: int) -> Figure:
-    """Return an empty white figure of a size [px], with its own Agg canvas and no global state."""
-    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
+    """Return an empty white figure of a size [px], outside any global state."""
+    return Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
 
 
 def axes(figure: Figure, place: tuple[float, float, float, float], *, x: str, y: str) -> Any:
