@@ -19,6 +19,7 @@ from bolus.prepare.shapes import blurred_within, dilated, eroded
 
 MIN_AREA_CM2 = 5.0
 """Less brain than this in the fullest slice is no brain."""
+MIN_SHARE = 0.2
 BLUR_MM = 1.5
 CSF_HU, TISSUE_HU, CALCIUM_HU = 15.0, 80.0, 100.0
 RIM_MM = 2.0
@@ -106,14 +107,13 @@ def _no_brain(what: str, wanted: str, found: str = "") -> NoBrain:
 
 
 def _check_size(inside: Mask, head: Mask, grid: Grid) -> tuple[Finding, ...]:
-    """Report a mask too small to be the whole brain: under 600 mL in 100 mm, or a fifth of the head."""
-    volume_ml = float(inside.sum()) * grid.voxel_ml
-    coverage_mm = grid.shape[2] * grid.spacing_mm[2]
+    """Report a mask that is less than a fifth of the head: something else than the brain was outlined."""
     share = float(inside.sum()) / max(float(head.sum()), 1.0)
-    if not (share < 0.2 or (coverage_mm > 100.0 and volume_ml < 600.0)):
+    if share >= MIN_SHARE:
         return ()
+    volume_ml = float(inside.sum()) * grid.voxel_ml
     text = (
-        f"The brain mask is small: {volume_ml:.0f} mL, {100 * share:.0f} % of the head over "
-        f"{coverage_mm:.0f} mm. Check it, or give a mask with --mask."
+        f"The brain mask is small: {volume_ml:.0f} mL, {100 * share:.0f} % of the head. "
+        "Check it, or give a mask with --mask."
     )
     return (Finding("MASK_SMALL", Severity.FAIL, text, volume_ml),)
