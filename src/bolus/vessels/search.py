@@ -21,7 +21,6 @@ from bolus.vessels.candidates import (
     clusters,
     measure,
     row_mask,
-    surrounded,
     usable_rows,
 )
 
