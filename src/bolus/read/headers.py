@@ -19,7 +19,7 @@ from bolus.read.enhanced import enhanced_images
 from bolus.read.mosaic import is_mosaic, mosaic_images
 from bolus.read.records import Image, NotUsable, Rejected, Source
 from bolus.read.stamps import number
-from bolus.read.tags import PLAIN, PRIVATE, WANTED
+from bolus.read.tags import VALUES, WANTED
 from bolus.read.text import checked_uid, plain
 from bolus.read.xray import xray_images
 
@@ -92,8 +92,7 @@ def _images(dataset: Dataset, file: BinaryIO, path: Path) -> tuple[Image, ...]:
 
 
 def _values(dataset: Dataset) -> dict[str, Any]:
-    values = {name: dataset.get(name) for name in PLAIN if name in dataset}
-    return values | {name: dataset[tag].value for name, tag in PRIVATE.items() if tag in dataset}
+    return {name: dataset[tag].value for name, tag in VALUES.items() if tag in dataset}
 
 
 def _whole(values: Mapping[str, Any], name: str, default: int | None = None) -> int:

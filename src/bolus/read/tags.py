@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-PLAIN: Final = [
+from pydicom.tag import Tag
+
+_PLAIN: Final = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
     "Modality", "PatientID", "PatientBirthDate", "Manufacturer", "ManufacturerModelName",
     "SeriesDescription", "ProtocolName", "SeriesNumber", "InstanceNumber", "AcquisitionNumber",
@@ -18,9 +20,8 @@ PLAIN: Final = [
     "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope",
     "RescaleIntercept",
 ]  # fmt: skip
-"""Attributes of the file itself."""
 
-PRIVATE: Final = {
+_PRIVATE: Final = {
     "DynamicScanBeginTime": (0x2005, 0x10A0),
     "RTIATimer": (0x0021, 0x105E),
     "DeltaStartTime": (0x0043, 0x101E),
@@ -29,10 +30,17 @@ PRIVATE: Final = {
     "ImageCSA": (0x0029, 0x1010),
     "SeriesCSA": (0x0029, 0x1020),
 }
-"""Vendors' attributes, under names of our own; their elements are where the vendors always put them."""
+# Vendors' attributes, under names of our own; their elements are where the vendors always put them.
 
 _NESTED: Final = ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"]
 _CREATORS: Final = [(group, 0x0010 + i) for group in (0x19, 0x21, 0x29, 0x43, 0x2005) for i in range(2)]
 
-WANTED: Final[list[Any]] = [*PLAIN, *_NESTED, *PRIVATE.values(), *_CREATORS, "SpecificCharacterSet"]
-"""Everything to read."""
+VALUES: Final = {name: Tag(name) for name in _PLAIN} | {name: Tag(tag) for name, tag in _PRIVATE.items()}
+"""Tags by the names under which their values are known here."""
+
+WANTED: Final = [
+    *VALUES.values(),
+    *(Tag(name) for name in (*_NESTED, "SpecificCharacterSet")),
+    *(Tag(creator) for creator in _CREATORS),
+]
+"""Everything to parse; ready tags, since pydicom would look each name up again for every file."""
