@@ -163,9 +163,9 @@ def _head(underlay: Volume, inside: Mask, grid: Grid) -> _Head:
     mask = _block_means(inside.astype(np.float32), step) >= 0.5
     size = [s * n for s, n in zip(grid.spacing_mm, step, strict=True)]
     near = _near(mask, (size[0], size[1]))
+    seen = near if near.any() and np.ptp(image[near]) > 0 else np.zeros_like(near)
     if not is_ct:
         image = _evened(image, mask, (size[0], size[1]))
-    seen = near if near.any() and np.ptp(image[near]) > 0 else np.zeros_like(near)
     image = np.where(seen, image, 0.0)  # a constant image must not mirror by the edge of the mask alone
     image = ndimage.gaussian_filter(image, (_SIGMA_MM / size[0], _SIGMA_MM / size[1], 0.0), mode="constant")
     index = _between_slices(np.argwhere(near).T.astype(np.float64), image.shape[2])

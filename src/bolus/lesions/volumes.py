@@ -133,8 +133,7 @@ def _set_scene(
 ) -> tuple[_Scene, Sides, tuple[Finding, ...]]:
     """Smooth the maps, find the affected side and measure healthy tissue."""
     grid = maps["Tmax"].grid
-    known = np.isfinite(maps["CBF"].values) & np.isfinite(maps["Tmax"].values)
-    tissue = without_vessels(brain.tissue & known, maps)
+    tissue = without_vessels(brain.tissue & np.isfinite(maps["CBF"].values), maps)
     values = {name: median_in_plane(maps[name].values, tissue) for name in _SMOOTHED if name in maps}
     scene = _Scene(maps, values, {}, tissue, brain.tissue, grid, min_lesion_ml)
     everywhere = np.ones(grid.shape, dtype=np.bool_)
@@ -144,7 +143,7 @@ def _set_scene(
     healthy, findings = reference.healthy_tissue(tissue, values["Tmax"], sides, grid)
     healthy_values = reference.medians(maps, values, healthy)
     if not tissue.any():
-        text = "No voxel of brain tissue has both a CBF and a Tmax: lesions cannot be measured."
+        text = "No voxel of brain tissue has a CBF: lesions cannot be measured."
         findings = (Finding("NO_TISSUE", Severity.FAIL, text, 0.0),)
     ready = _Scene(maps, values, healthy_values, tissue, brain.tissue, grid, min_lesion_ml)
     return ready, sides, (*sides.findings, *findings)

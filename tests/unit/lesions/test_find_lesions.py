@@ -306,3 +306,13 @@ def test_a_lost_midline_is_reported(head):
     _, findings = find_lesions(head.maps(), head.brain, noise)
 
     assert codes(findings)["MIDLINE_UNSURE"] is Severity.WARN
+
+
+def test_a_core_too_faint_for_a_tmax_is_still_core(head):
+    maps = head.maps()
+    maps["Tmax"] = with_values(maps["Tmax"], np.where(head.core, np.nan, maps["Tmax"].values))
+
+    lesions, _ = find_lesions(maps, head.brain, head.underlay)
+
+    assert dice(lesions.core, head.core) > 0.95
+    assert lesions.volumes_ml["hypoperfused"] < head.ml(head.hypoperfused)
