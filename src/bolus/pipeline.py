@@ -22,7 +22,7 @@ from bolus.core.grid import Grid
 from bolus.core.lesion import Lesions
 from bolus.core.maps import Maps
 from bolus.core.recipe import DEFAULT, Recipe
-from bolus.core.result import Result, TissueCurves
+from bolus.core.result import MotionTrace, Result, TissueCurves
 from bolus.core.series import Concentration, Series, Voxels
 from bolus.core.units import Modality
 from bolus.core.vessel import VesselCurve, Vessels
@@ -61,14 +61,15 @@ def run(series: Series, recipe: Recipe = DEFAULT, *, progress: Progress = silent
             series, method=recipe.motion, reference=_reference(recipe), progress=progress
         )
     with watch("brain"):
-        brain = _brain(still, recipe)
+        brain = _brain(still, motion, recipe)
         voxels = prepare.even_grid(still.within(brain.inside), dt=recipe.time_step)
     with watch("tracer"):
         baseline = tracer.find_baseline(voxels, brain.tissue)
         raw = tracer.to_concentration(voxels, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
         underlay = _underlay(still, baseline.arrival_s)
     with watch("filter"):
-        contrast = _filtered(voxels, baseline, raw, recipe)
+        seen = voxels if motion is None or motion.unseen is None else voxels.within(~motion.unseen)
+        contrast = _filtered(seen, baseline, recipe)
     perfusion = _perfuse(Scan(raw, contrast, brain, underlay), recipe, watch)
     with watch("quality"):
         evidence = quality.Evidence(still, motion, brain, contrast, raw, perfusion.vessels, perfusion.maps)
@@ -186,9 +187,9 @@ def _reference(recipe: Recipe) -> str | int:
     return int(text) if text.isdecimal() else text
 
 
-def _brain(series: Series, recipe: Recipe) -> Brain:
+def _brain(series: Series, motion: MotionTrace | None, recipe: Recipe) -> Brain:
     if recipe.mask == "auto":
-        return prepare.find_brain(series)
+        return prepare.find_brain(series, unseen=motion.unseen if motion else None)
     given = read.load_mask(Path(recipe.mask), series.grid)
     return Brain(inside=given, tissue=given, csf=np.zeros_like(given))
 
@@ -230,14 +231,19 @@ def _given(text: str, name: str, raw: Concentration) -> str | Mask | tuple[int, 
     )
 
 
-def _filtered(voxels: Voxels, baseline: tracer.Baseline, raw: Concentration, recipe: Recipe) -> Concentration:
-    method = recipe.filter
-    if method == "auto":
-        method = "bilateral" if voxels.modality is Modality.CT else "none"
-    if method == "none":
-        return raw
+def _filter(recipe: Recipe, modality: Modality) -> str:
+    if recipe.filter == "auto":
+        return "bilateral" if modality is Modality.CT else "none"
+    return recipe.filter
+
+
+def _filtered(voxels: Voxels, baseline: tracer.Baseline, recipe: Recipe) -> Concentration:
+    """Filter the noise, and take the contrast of what is left."""
     smooth = prepare.smooth(
-        voxels, method=method, sigma_mm=recipe.filter_sigma_mm, range_hu=recipe.filter_range_hu
+        voxels,
+        method=_filter(recipe, voxels.modality),
+        sigma_mm=recipe.filter_sigma_mm,
+        range_hu=recipe.filter_range_hu,
     )
     return tracer.to_concentration(smooth, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bolus.core.arrays import Float64s, Times, Volume
+from bolus.core.arrays import Float64s, Mask, Times, Volume
 from bolus.core.brain import Brain
 from bolus.core.finding import Finding, Severity
 from bolus.core.grid import Grid
@@ -34,12 +34,16 @@ class MotionTrace:
         Frames whose alignment was not accepted and that were left where they were.
     similarity
         Correlation of each aligned frame's skull and brain edges with the reference, shape `(t,)`.
+    unseen
+        Voxels `(x, y, z)` that some frame did not image, or whose neighbours are bone: resampling mixed
+        them with what they are not. None where no frame was resampled.
     """
 
     parameters: Float64s
     reference: str
     rejected: tuple[int, ...] = ()
     similarity: Float64s = field(default_factory=lambda: np.empty(0))
+    unseen: Mask | None = None
 
     @property
     def max_shift_mm(self) -> float:

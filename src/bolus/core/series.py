@@ -249,6 +249,11 @@ class Voxels:
         """Slice index of each row, shape `(voxels,)`."""
         return np.nonzero(self.mask)[2]
 
+    def within(self, mask: Mask) -> Voxels:
+        """Return those voxels that are inside another mask `(x, y, z)` as well."""
+        both = self.mask & mask
+        return replace(self, curves=self.curves[both[self.mask]], mask=both)
+
     def with_curves(self, curves: Curves, step: str, **changes: Any) -> Voxels:
         """Return the same voxels with other values, and the step that made them."""
         return replace(self, curves=curves, steps=(*self.steps, step), **changes)

@@ -25,7 +25,7 @@ CSF_HU, TISSUE_HU, CALCIUM_HU = 15.0, 80.0, 100.0
 RIM_MM = 2.0
 
 
-def find_brain(series: Series) -> Brain:
+def find_brain(series: Series, *, unseen: Mask | None = None) -> Brain:
     """Outline the inside of the skull, the brain tissue and the fluid, on the mean of the early frames.
 
     Parameters
@@ -33,12 +33,14 @@ def find_brain(series: Series) -> Brain:
     series
         CT [HU] or MR, frames of shape `(x, y, z, t)`. Skull-stripped series are known by their empty
         surroundings (NaN, or one value).
+    unseen
+        Voxels that motion correction could not restore, left out of `tissue`.
 
     Returns
     -------
     Masks of shape `(x, y, z)`. `inside` is everything inside the skull; `csf` is fluid in it (CT: under
     15 HU); `tissue` is `inside` without fluid, without what is above 80 HU (CT: calcium, blood) and
-    without the outermost 2 mm. Findings: `NO_SKULL`, `SKULL_OPEN`, `MASK_SMALL`.
+    without the outermost 2 mm. Findings: `NO_SKULL`, `SKULL_OPEN`, `MASK_SMALL`, `UNSEEN`.
 
     Raises
     ------
@@ -62,7 +64,21 @@ def find_brain(series: Series) -> Brain:
     small = _check_size(inside, head, series.grid)
     fluid, solid = _contents(early, inside, series)
     rim = inside & ~eroded(inside, series.grid, RIM_MM)
-    return Brain(inside, inside & ~fluid & ~solid & ~rim, fluid, (*findings, *small))
+    tissue = inside & ~fluid & ~solid & ~rim
+    if unseen is None:
+        return Brain(inside, tissue, fluid, (*findings, *small))
+    lost = _lost(inside & unseen, series.grid)
+    return Brain(inside, tissue & ~unseen, fluid, (*findings, *small, *lost))
+
+
+def _lost(unseen: Mask, grid: Grid) -> tuple[Finding, ...]:
+    """Say how much of the brain motion correction could not restore."""
+    lost_ml = float(unseen.sum()) * grid.voxel_ml
+    text = (
+        f"{lost_ml:.0f} mL at the edge of the brain are left out of the maps: after the head moved they were "
+        "outside the scanned slices or mixed with bone."
+    )
+    return (Finding("UNSEEN", Severity.INFO, text, lost_ml),) if lost_ml > 0 else ()
 
 
 def _early_mean(series: Series) -> Volume:

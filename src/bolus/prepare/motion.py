@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import ndimage
 
 from bolus.core.arrays import Float64s, Frames, Mask, Volume
 from bolus.core.errors import BadRecipe
@@ -16,9 +17,10 @@ from bolus.core.result import MotionTrace
 from bolus.core.series import Series
 from bolus.core.units import Modality
 from bolus.prepare.align import refine, search, similarity
+from bolus.prepare.cranium import BONE_HU
 from bolus.prepare.early import n_early
 from bolus.prepare.itk import resampled
-from bolus.prepare.pose import STILL, displacement_mm, inverted, parameters
+from bolus.prepare.pose import STILL, about_centre, displacement_mm, inverted, parameters
 from bolus.prepare.scalp import tissue_level
 from bolus.prepare.shapes import dilated, filled, largest, opened
 from bolus.prepare.template import Template, levels, make_template
@@ -27,6 +29,8 @@ NEGLIGIBLE_MM = 0.1
 """Frames that moved less stay untouched: to resample them would blur more than it mends."""
 MAX_SHIFT_MM, MAX_TURN_DEG = 40.0, 20.0
 MIN_SIMILARITY = 0.5
+BEYOND_SLICE = 0.25
+"""How far beyond the outer slices [slices] an interpolated value still counts as imaged."""
 _LOST = 0.9
 """A fit is doubted when its similarity falls below this part of that of the early frames."""
 _STILL_RATIO = 1.5
@@ -100,7 +104,38 @@ def correct_motion(
     step = f"motion: rigid, reference {name}, {len(moved)} of {series.n_frames} frames resampled"
     if not moved:
         return replace(series, steps=(*series.steps, step)), trace
+    trace = replace(trace, unseen=unseen(target, series, [fits[t].pose for t in moved]))
     return series.with_frames(_moved(series, [f.pose for f in fits], progress), step), trace
+
+
+def unseen(target: Volume, series: Series, poses: list[Float64s]) -> Mask:
+    """Find the voxels that resampling cannot restore.
+
+    Parameters
+    ----------
+    target
+        Reference volume.
+    series
+        The frames, for their grid and modality.
+    poses
+        Reference to frame, of the frames that moved.
+
+    Returns
+    -------
+    Voxels that a frame would have had to image more than a quarter of a slice beyond its first or last
+    slice, and (CT) voxels under or over bone: of 900 HU a tenth is more than any tissue enhances, and
+    slices are thick.
+    """
+    x, y, z = (np.arange(n, dtype=np.float32) for n in series.grid.shape)
+    missed = np.zeros(series.grid.shape, dtype=np.bool_)
+    for pose in poses:
+        to_frame = np.linalg.inv(series.grid.affine) @ about_centre(pose, series.grid) @ series.grid.affine
+        row = to_frame[2].astype(np.float32)
+        depth = row[0] * x[:, None, None] + row[1] * y[None, :, None] + row[2] * z + row[3]
+        missed |= (depth < -BEYOND_SLICE) | (depth > z[-1] + BEYOND_SLICE)
+    if series.modality is Modality.CT:
+        missed |= ndimage.binary_dilation(target > BONE_HU, np.ones((1, 1, 3), dtype=np.bool_))
+    return missed
 
 
 def _check(series: Series, method: str, reference: str | int) -> None:

@@ -44,6 +44,14 @@ def parameters(matrix: Float64s) -> Float64s:
     return np.array([*matrix[:3, 3], x, y, z])
 
 
+def about_centre(matrix: Float64s, grid: Grid) -> Float64s:
+    """Return a pose about the centre of a grid as a matrix in patient coordinates, shape `(4, 4)`."""
+    moved = np.array(matrix)
+    centre = centre_of(grid)
+    moved[:3, 3] += centre - matrix[:3, :3] @ centre
+    return moved
+
+
 def displacement_mm(matrix: Float64s) -> float:
     """Return how far a pose moves a point at the distance `LEVER_MM` from the centre, at most [mm]."""
     angle = float(np.linalg.norm(Rotation.from_matrix(matrix[:3, :3]).as_rotvec()))
