@@ -29,6 +29,8 @@ _RISE = 0.05
 """Share of the arterial rise that counts as arrival."""
 _TISSUE_RISE = 0.2
 """The same for the tissue mean, whose rise is small beside drift and residual motion."""
+_AHEAD_S, _USUALLY_AHEAD_S = 6.0, 3.0
+"""How long before that rise of the tissue mean contrast may reach the arteries, and usually does [s]."""
 _TOGETHER, _BY_CHANCE = 0.1, 1.2
 """Least rise of the mean over the mean rise: 0.1, and 1.2 over the root of the number of voxels, which is
 twice what voxels reach that peak by chance."""
@@ -82,8 +84,8 @@ def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
     voxels
         Curves `(voxels, t)` in HU (CT) or signal (MR, XA); even, uneven or per-slice times.
     tissue
-        Brain tissue, shape `(x, y, z)`. Its mean enhances after the arteries, with little noise, and so
-        bounds the arrival from above where given.
+        Brain tissue, shape `(x, y, z)`. Its mean has little noise and enhances up to 6 s after the
+        arteries: where given, it bounds the arrival, which motion at the rim of the brain may upset.
 
     Returns
     -------
@@ -113,7 +115,8 @@ def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
     start = min(max(3, ceil(_SETTLING_S / dt)), times.size - settling)
     arrival = _arrival_frame(_early(voxels, rises), settling, start)
     if tissue is not None:
-        arrival = min(arrival, _tissue_arrival(voxels, tissue, settling, start))
+        later = _tissue_arrival(voxels, tissue, settling, start)
+        arrival = _bounded(arrival, later, dt, settling)
     return _before(arrival, settling, times)
 
 
@@ -226,21 +229,27 @@ def _require_bolus(voxels: Voxels, rises: Float32s) -> None:
     )
 
 
-def _tissue_arrival(voxels: Voxels, tissue: Mask, settling: int, n_start: int) -> int:
-    """Return the frame at which the mean of the tissue rises; past the end where it does not."""
-    n_frames = int(voxels.curves.shape[1])
+def _tissue_arrival(voxels: Voxels, tissue: Mask, settling: int, n_start: int) -> int | None:
+    """Return the frame at which the mean of the tissue rises, None where it does not."""
     rows = np.flatnonzero(tissue[voxels.mask])
     rows = rows[:: max(rows.size // 20_000, 1)]
     curves = upward(voxels.curves[rows], voxels.modality)
     curves = curves[np.isfinite(curves).all(axis=1)]
     if len(curves) < _AT_LEAST:
-        return n_frames
+        return None
     mean = curves.mean(axis=0, dtype=np.float64)
     height = float(_median3(mean[None].astype(np.float32)).max() - np.median(mean))
     flat = height <= 0.2 * _WEAKEST[voxels.modality]
     if flat or int(np.argmax(mean)) <= settling + 1:
-        return n_frames
+        return None
     return _arrival_frame(mean, settling, n_start, share=_TISSUE_RISE)
+
+
+def _bounded(arrival: int, later: int | None, dt: float, settling: int) -> int:
+    """Return the arterial arrival if it goes with that of the tissue, or what the tissue tells of it."""
+    if later is None or later - _AHEAD_S / dt <= arrival <= later:
+        return arrival
+    return later if arrival > later else max(later - ceil(_USUALLY_AHEAD_S / dt), settling)
 
 
 def _arrival_frame(rise: Curve, settling: int, n_start: int, share: float = _RISE) -> int:

@@ -157,3 +157,15 @@ def test_a_short_mr_baseline_keeps_its_first_frames(voxels_of, bolus_curves):
 
     assert found.n_frames >= 3
     assert found.first < 3
+
+
+def test_tissue_overrules_a_rim_that_moves_before_the_bolus(voxels_of, bolus_curves):
+    times = np.arange(60.0)
+    curves = 35 + bolus_curves(times, onset_s=15.0)
+    curves[1000:1400, :4] += 250.0  # bright until the head moves
+    voxels = voxels_of(curves, times)
+    tissue = np.zeros(voxels.mask.shape, dtype=bool)
+    tissue[2000:] = True
+
+    assert find_baseline(voxels).is_missing
+    assert 14.0 <= find_baseline(voxels, tissue).arrival_s <= 18.0
