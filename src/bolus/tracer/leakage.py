@@ -48,7 +48,7 @@ def correct_leakage(concentration: Concentration) -> tuple[Concentration, Float3
 
     References
     ----------
-    Boxerman, Schmainda, Weisskoff, AJNR Am J Neuroradiol 27:859-867 (2006)
+    Boxerman, Schmainda, Weisskoff, AJNR Am J Neuroradiol 27:859-867 (2006), PMID 16611779
     """
     reference = _reference_curve(concentration)
     if reference is None:

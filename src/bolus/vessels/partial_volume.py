@@ -96,7 +96,7 @@ def correct_partial_volume(
 
     References
     ----------
-    Riordan et al., PLoS ONE 9:e87143 (2014), doi:10.1371/journal.pone.0087143
+    Riordan et al., PLoS ONE 9:e97586 (2014), doi:10.1371/journal.pone.0097586
     """
     ratio = area_ratio(aif, vof)
     low, high = _RATIOS
