@@ -233,7 +233,7 @@ def _given(text: str, name: str, raw: Concentration) -> str | Mask | tuple[int, 
 
 def _filter(recipe: Recipe, modality: Modality) -> str:
     if recipe.filter == "auto":
-        return "bilateral" if modality is Modality.CT else "none"
+        return "profile" if modality is Modality.CT else "none"
     return recipe.filter
 
 

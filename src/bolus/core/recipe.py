@@ -43,10 +43,11 @@ class Recipe:
     filter: str = _choice(
         "auto",
         "prepare",
-        "Noise filter: auto (bilateral for CT, none for MR), bilateral, gaussian, tips, none.",
-        GAVA,
+        "Noise filter: auto (profile for CT, none for MR), profile, bilateral, gaussian, tips, none.",
     )
-    filter_sigma_mm: float = _choice(3.0, "prepare", "Spatial SD of the filter [mm].", GAVA)
+    filter_sigma_mm: float | None = _choice(
+        None, "prepare", "Spatial SD of the filter [mm]; unset: the filter's own, 3 or (profile) 4.", GAVA
+    )
     filter_range_hu: float = _choice(20.0, "prepare", "Range SD of the bilateral filter [HU].", GAVA)
     leakage: bool = _choice(False, "tracer", "Correct DSC-MRI for leakage (tumours, not stroke).", BOXERMAN)
     aif: str = _choice(

@@ -191,6 +191,11 @@ def _lesions(
         cbv_index=_cbv_index(scene),
         labels=labels.trial_labels(volumes),
         methods=_methods(scene, rule, sides),
+        criteria={
+            "rule": rule.label,
+            "core": " and ".join(t.text for t in rule.core),
+            "hypoperfused": " and ".join(t.text for t in rule.hypoperfused),
+        },
     )
 
 

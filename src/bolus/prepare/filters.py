@@ -22,6 +22,12 @@ from bolus.prepare.neighbours import LEAST_WEIGHT, Neighbourhood, filtered, neig
 
 TIPS_BINS = 12
 """Time bins that TIPS compares curves in: 10-15 keep its cost near that of the bilateral filter."""
+TIPS_WIDTH: Final = 4.0
+"""Width of the likeness of TIPS over the noise variance of a bin: twice what equal tissues differ by."""
+PROFILE_WIDTH: Final = 6.0
+"""The same for the second pass of `profile`."""
+USUAL_SIGMA_MM: Final = MappingProxyType({"profile": 4.0})
+"""Spatial SD by filter where it is not 3 mm."""
 
 
 @runtime_checkable
@@ -38,7 +44,7 @@ def smooth(
     voxels: Voxels,
     *,
     method: str | Smoother = "bilateral",
-    sigma_mm: float = 3.0,
+    sigma_mm: float | None = None,
     range_hu: float = 20.0,
     progress: Progress = silent,
 ) -> Voxels:
@@ -49,9 +55,9 @@ def smooth(
     voxels
         Voxels of a series, before or after resampling in time.
     method
-        `bilateral`, `gaussian`, `tips`, `none`, or a callable like them.
+        `profile`, `bilateral`, `gaussian`, `tips`, `none`, or a callable like them.
     sigma_mm
-        Spatial SD [mm]; 3 mm as in Gava 2023.
+        Spatial SD [mm]. Unset: 3 mm as in Gava 2023, 4 mm for `profile`.
     range_hu
         Range SD of the bilateral filter [HU]; 20 HU as in Gava 2023. The others do not use it.
     progress
@@ -71,6 +77,8 @@ def smooth(
     chosen = METHODS.get(method) if isinstance(method, str) else method
     if chosen is None:
         raise BadRecipe("the filter is unknown", wanted=", ".join(METHODS), found=str(method))
+    if sigma_mm is None:
+        sigma_mm = USUAL_SIGMA_MM.get(method, 3.0) if isinstance(method, str) else 3.0
     for name, width in (("sigma_mm", sigma_mm), ("range_hu", range_hu)):
         if not (np.isfinite(width) and width > 0):
             raise BadRecipe(f"{name} is out of range", wanted="a positive number", found=repr(width))
@@ -166,15 +174,67 @@ def tips(
     the filter several times faster. Equal tissues have an expected `zeta` of 2 s^2 with s the noise SD of
     one bin; `sigma_zeta` is twice that. The noise is pooled from the first 4 s of all voxels.
     """
-    n_times = voxels.curves.shape[1]
+    return _by_profile(voxels, voxels.curves, sigma_mm, TIPS_WIDTH, progress)
+
+
+def profile(
+    voxels: Voxels,
+    /,
+    *,
+    sigma_mm: float = 4.0,
+    range_hu: float = 20.0,  # noqa: ARG001  # one signature for every entry of METHODS
+    progress: Progress = silent,
+) -> Curves:
+    """Average neighbours whose filtered curves are alike: TIPS, guided by its own first result.
+
+    At clinical noise a single curve says little about which tissue it comes from, so that TIPS averages
+    nearly by distance alone. Here a first, narrower pass of TIPS (three quarters of `sigma_mm`) gives
+    curves with a fifth of the noise; these, not the raw ones, decide in the second pass which
+    neighbours are alike. What is averaged is the raw curves, once.
+
+    Parameters
+    ----------
+    voxels
+        Curves in any unit, shape `(voxels, t)`.
+    sigma_mm
+        SD in space [mm]: 4 mm, as on simulated patients at 6-9 HU wider blurs the edge of the core and
+        narrower leaves more noise in it.
+    range_hu
+        Not used.
+    progress
+        Called after every slice of either pass.
+
+    Returns
+    -------
+    Curves, shape `(voxels, t)`.
+
+    References
+    ----------
+    Mendrik et al., Phys Med Biol 56:3857-3872 (2011), doi:10.1088/0031-9155/56/13/012;
+    a filter guided by a first estimate: Dabov et al., IEEE Trans Image Process 16:2080-2095 (2007),
+    doi:10.1109/TIP.2007.901238
+
+    Notes
+    -----
+    `sigma_zeta` is 6 times the variance of a bin of the first result, not 4 as in TIPS, because the noise
+    that is left in neighbours is shared.
+    """
+    first = tips(voxels, sigma_mm=0.75 * sigma_mm, progress=progress)
+    return _by_profile(voxels, first, sigma_mm, PROFILE_WIDTH, progress)
+
+
+def _by_profile(voxels: Voxels, guide: Curves, sigma_mm: float, width: float, progress: Progress) -> Curves:
+    """Average neighbours by distance and by the likeness of guide curves, shape `(voxels, t)`.
+
+    `width` is `sigma_zeta` over the variance of one time bin of the guide.
+    """
+    n_times = guide.shape[1]
     n_bins = min(TIPS_BINS, n_times)
-    noise = pooled_noise_sd(voxels.curves[:, : n_early(voxels.times)])
+    noise = pooled_noise_sd(guide[:, : n_early(voxels.times)])
     bin_variance = noise**2 * n_bins / n_times if np.isfinite(noise) else 0.0
-    width = max(4.0 * bin_variance, float(np.finfo(np.float32).tiny) * 1e6)
-    reach = width * float(np.sqrt(-2.0 * log(LEAST_WEIGHT)))
-    likeness = tabulate(
-        time_bins(voxels.curves, n_bins), lambda zeta: np.exp(-(zeta**2) / (2 * width**2)), reach
-    )
+    spread = max(width * bin_variance, float(np.finfo(np.float32).tiny) * 1e6)
+    reach = spread * float(np.sqrt(-2.0 * log(LEAST_WEIGHT)))
+    likeness = tabulate(time_bins(guide, n_bins), lambda zeta: np.exp(-(zeta**2) / (2 * spread**2)), reach)
     return filtered(voxels, _around(voxels, sigma_mm), likeness, progress=progress)
 
 
@@ -250,7 +310,7 @@ def none(
 
 
 METHODS: Final[Mapping[str, Smoother]] = MappingProxyType(
-    {"bilateral": bilateral, "gaussian": gaussian, "tips": tips, "none": none}
+    {"profile": profile, "bilateral": bilateral, "gaussian": gaussian, "tips": tips, "none": none}
 )
 """Noise filters by name."""
 
