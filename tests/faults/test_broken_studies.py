@@ -114,9 +114,12 @@ def test_geometry_that_cannot_be_is_refused(make_study, refused, edit):
     refused(make_study(edit))
 
 
-def test_absurd_spacing_is_refused(make_study):
-    with pytest.raises(BadGeometry, match="absurd"):
-        load(make_study(with_all(PixelSpacing=[900, 900])))
+def test_absurd_spacing_is_refused(make_study, refused):
+    folder = make_study(with_all(PixelSpacing=[900, 900]))
+    error = refused(folder)
+    assert isinstance(error, BadGeometry)
+    assert "absurd" in error.what
+    assert error.where == str(folder)
 
 
 # --- which series ---
@@ -225,6 +228,31 @@ def test_reversed_numbers_do_not_reverse_time(make_study):
 
 def test_a_slope_of_zero_is_refused(make_study, refused):
     assert "RescaleSlope" in refused(make_study(with_all(RescaleSlope=0))).found
+
+
+@pytest.mark.parametrize("slope", ["abcd", "NaN ", "-inf", "1e99"])
+def test_a_slope_that_is_no_number_is_refused(make_study, refused, slope):
+    folder = make_study(with_all(RescaleSlope="1.25"))
+    for file in folder.iterdir():
+        content = file.read_bytes()
+        spoilt = content.replace(b"\x53\x10DS\x04\x001.25", b"\x53\x10DS\x04\x00" + slope.encode())
+        assert spoilt != content
+        file.write_bytes(spoilt)
+    assert "RescaleSlope" in refused(folder).found
+
+
+@pytest.mark.parametrize("name", ["RescaleSlope", "RescaleIntercept"])
+def test_an_empty_rescaling_is_told(make_study, accepted, name):
+    accepted(make_study(with_all(**{name: None})), "NO_RESCALE")
+
+
+def test_one_image_without_rescaling_is_not_mixed_with_the_others(make_study, accepted):
+    def edit(file: Dataset, k: int, frame: int) -> None:
+        if (k, frame) == (1, 3):
+            del file.RescaleSlope, file.RescaleIntercept
+
+    good, odd = load(make_study(name="good")), accepted(make_study(edit), "MISSING_SLICES")
+    assert np.abs(odd.frame(3) - good.frame(3)).max() < 200
 
 
 def test_missing_rescaling_is_told(make_study, accepted):

@@ -53,9 +53,10 @@ def make_image(values: Mapping[str, Any], source: Source, frame: int = 0) -> Ima
 
 def kind_of(values: Mapping[str, Any], source: Source, *, plane: Vector, run: str = "") -> Kind:
     """Return what images must share to be parts of one stack."""
-    modality = first_text(values.get("Modality"))
+    named = first_text(values.get("Modality"))
+    modality = Modality.XA if named == "RF" else Modality(named)
     return Kind(
-        modality=Modality.XA if modality == "RF" else Modality(modality),
+        modality=modality,
         study_uid=checked_uid(values.get("StudyInstanceUID")),
         series_uid=checked_uid(values.get("SeriesInstanceUID")),
         patient=short_hash(values.get("PatientID"), values.get("PatientBirthDate")),
@@ -66,6 +67,7 @@ def kind_of(values: Mapping[str, Any], source: Source, *, plane: Vector, run: st
         kvp=_rounded(values, "KVP", 0),
         te_ms=_echo(values),
         image_type=_words(values.get("FrameType") or values.get("ImageType")),
+        rescaled=_is_rescaled(values, modality),
         run=run,
         plane=plane,
     )
@@ -86,7 +88,6 @@ def label_of(values: Mapping[str, Any], *, measured: bool = True) -> Label:
         contrast=bool(plain(values.get("ContrastBolusAgent"))),
         secondary_capture=str(values.get("SOPClassUID") or "").startswith(_SECONDARY_CAPTURE),
         inverted=first_text(values.get("PhotometricInterpretation")) == "MONOCHROME1",
-        rescaled="RescaleSlope" in values or "RescaleIntercept" in values,
         measured=measured,
     )
 
@@ -135,12 +136,25 @@ def scale_of(values: Mapping[str, Any]) -> tuple[float, float]:
     Raises
     ------
     NotUsable
-        If the slope is zero.
+        If one of them is there and is no number, or the slope is zero.
     """
-    slope, intercept = number(values.get("RescaleSlope")), number(values.get("RescaleIntercept"))
+    slope, intercept = _factor(values, "RescaleSlope"), _factor(values, "RescaleIntercept")
     if slope == 0:
         raise NotUsable("RescaleSlope is 0")
     return 1.0 if slope is None else slope, intercept or 0.0
+
+
+def _factor(values: Mapping[str, Any], name: str) -> float | None:
+    found = number(values.get(name))
+    if found is None and first_text(values.get(name)):
+        raise NotUsable(f"damaged {name}: not a number")
+    return found
+
+
+def _is_rescaled(values: Mapping[str, Any], modality: Modality) -> bool:
+    """Tell whether stored values become what the modality measures; only CT must say how."""
+    stated = all(first_text(values.get(name)) for name in ("RescaleSlope", "RescaleIntercept"))
+    return stated or modality is not Modality.CT
 
 
 def padding_of(values: Mapping[str, Any], source: Source) -> tuple[int, int] | None:

@@ -10,8 +10,9 @@ import numpy as np
 from bolus.core.arrays import Float64s
 from bolus.core.errors import BadGeometry, MissingTag
 from bolus.core.finding import Finding, Severity
-from bolus.core.grid import Grid, canonical
+from bolus.core.grid import Grid
 from bolus.core.units import Modality
+from bolus.read.placement import place
 from bolus.read.records import Kind
 
 _EVEN, _TOLERABLE = 0.01, 0.10  # deviation of a gap from the mean gap
@@ -20,9 +21,7 @@ _TILT_DEG = 0.5
 _TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
 
-def make_grid(
-    kind: Kind, positions: Float64s, frame_gap_mm: float | None, where: Path | str
-) -> tuple[Grid, tuple[Finding, ...]]:
+def make_grid(kind: Kind, positions: Float64s, where: Path | str) -> tuple[Grid, tuple[Finding, ...]]:
     """Return the grid of a stack of slices, turned to the left, the back and the head.
 
     Parameters
@@ -31,8 +30,8 @@ def make_grid(
         What the images share: directions, spacing, size, thickness.
     positions
         Centre of the first voxel of every slice (LPS) [mm], in order along the normal, shape `(z, 3)`.
-    frame_gap_mm
-        Distance of slices where there is only one [mm].
+    where
+        The study that an error names.
 
     Returns
     -------
@@ -50,7 +49,7 @@ def make_grid(
     row_mm, column_mm = kind.plane[6:]
     findings: list[Finding] = []
     if len(positions) == 1:
-        step = np.cross(row, column) * _single_gap(kind, frame_gap_mm, where)
+        step = np.cross(row, column) * _single_gap(kind, where)
         origin = positions[0]
     else:
         origin, step = _fit(positions, findings, max(row_mm, column_mm), where)
@@ -59,16 +58,20 @@ def make_grid(
     affine[:3, :3] = _TO_RAS @ np.column_stack([row * column_mm, column * row_mm, step])
     affine[:3, 3] = _TO_RAS @ origin
     shape = (kind.columns, kind.rows, len(positions))
-    return canonical(shape, affine, keep_slices=True), tuple(findings)
+    return place(shape, affine, keep_slices=True, where=where), tuple(findings)
 
 
-def _single_gap(kind: Kind, frame_gap_mm: float | None, where: Path | str) -> float:
+def _single_gap(kind: Kind, where: Path | str) -> float:
     if kind.modality is Modality.XA:
         return 1.0  # a projection has no thickness; nothing that uses it may be in mL
-    gap = frame_gap_mm or kind.thickness_mm
-    if not gap:
-        raise MissingTag("a single slice without SliceThickness", where=where, wanted="SliceThickness [mm]")
-    return gap
+    if not kind.thickness_mm:
+        raise MissingTag(
+            "a single slice without SliceThickness",
+            wanted="SliceThickness [mm]",
+            where=where,
+            remedy="Send the series again from the scanner or the archive.",
+        )
+    return kind.thickness_mm
 
 
 def _fit(

@@ -10,7 +10,8 @@ from typing import Any, BinaryIO, Final
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 from bolus.read.classic import classic_images
@@ -24,13 +25,15 @@ from bolus.read.text import checked_uid, plain
 from bolus.read.xray import xray_images
 
 BROKEN: Final = (
-    InvalidDicomError, OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
-    RecursionError, NotImplementedError, OverflowError, MemoryError, LookupError, struct.error, zlib.error,
+    InvalidDicomError, BytesLengthException, OSError, EOFError, ValueError, TypeError, KeyError, IndexError,
+    AttributeError, RecursionError, NotImplementedError, OverflowError, MemoryError, LookupError,
+    struct.error, zlib.error,
 )  # fmt: skip
 """What pydicom is known to raise on a damaged file; each costs that file, never the study."""
 
 _DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
 _MODALITIES: Final = {"CT", "MR", "XA", "RF"}
+_LONG_VRS: Final = {b"OB", b"OW", b"UN"}  # as an implicit length they would be odd, which none may be
 _MOST_PIXELS: Final = 2**32
 _MOST_COMPRESSED: Final = 1000  # beyond this ratio a compressed image is a bomb, not a picture
 
@@ -92,7 +95,14 @@ def _images(dataset: Dataset, file: BinaryIO, path: Path) -> tuple[Image, ...]:
 
 
 def _values(dataset: Dataset) -> dict[str, Any]:
-    return {name: dataset[tag].value for name, tag in VALUES.items() if tag in dataset}
+    return {name: _value(dataset, name, tag) for name, tag in VALUES.items() if tag in dataset}
+
+
+def _value(dataset: Dataset, name: str, tag: BaseTag) -> Any:
+    try:
+        return dataset[tag].value
+    except BROKEN as error:
+        raise NotUsable(f"damaged {name} ({type(error).__name__})") from error
 
 
 def _whole(values: Mapping[str, Any], name: str, default: int | None = None) -> int:
@@ -135,7 +145,7 @@ def _source(dataset: Dataset, values: Mapping[str, Any], file: BinaryIO, path: P
 def _find_pixels(dataset: Dataset, file: BinaryIO) -> int:
     """Return where native pixels begin; -1 where they are compressed. `file` stands before the pixels."""
     syntax = UID(str(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", "")))
-    implicit, little = dataset.original_encoding
+    says_implicit, little = dataset.original_encoding
     order = "<" if little else ">"
     head = file.read(12)
     if len(head) < 12:
@@ -145,12 +155,15 @@ def _find_pixels(dataset: Dataset, file: BinaryIO) -> int:
         raise NotUsable("floating-point pixels: a map, not an image series")
     if tag != (0x7FE0, 0x0010):
         raise NotUsable("no pixels")
-    length_at = 4 if implicit else 8
+    explicit = head[4:6] in _LONG_VRS  # the bytes decide: some files say one thing and are the other
+    if not explicit and not says_implicit:
+        raise NotUsable("damaged header before the pixels")
+    length_at = 8 if explicit else 4
     length = struct.unpack(order + "I", head[length_at : length_at + 4])[0]
     compressed = bool(syntax) and not syntax.is_private and syntax.is_transfer_syntax and syntax.is_compressed
     if compressed or length == 0xFFFFFFFF:
         return -1
-    return file.tell() - (4 if implicit else 0)
+    return file.tell() - (0 if explicit else 4)
 
 
 def _check_size(source: Source, size: int) -> None:

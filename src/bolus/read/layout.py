@@ -14,11 +14,11 @@ from bolus.core.arrays import Float64s
 from bolus.core.errors import BadTimes
 from bolus.core.finding import Finding, Severity
 from bolus.core.grid import Grid
-from bolus.read.clock import Verdict, find_times
+from bolus.read.clock import find_times
 from bolus.read.geometry import make_grid
 from bolus.read.holes import plan_repair
 from bolus.read.records import Image, Kind, Label
-from bolus.read.stack import Stack, stack_up
+from bolus.read.stack import Stack
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,6 @@ class Layout:
     times: Float64s
     fills: NDArray[np.intp]
     clock: str
-    verdicts: tuple[Verdict, ...]
     findings: tuple[Finding, ...]
     unused: Counter[str]
 
@@ -67,13 +66,13 @@ class Layout:
         )
 
 
-def lay_out(images: Sequence[Image], *, dt_s: float | None = None, where: Path | str = "") -> Layout:
-    """Lay images of one kind out by slice and time.
+def lay_out(stack: Stack, *, dt_s: float | None = None, where: Path | str = "") -> Layout:
+    """Lay sorted slices out in time.
 
     Parameters
     ----------
-    images
-        In any order.
+    stack
+        Slices in order along their normal.
     dt_s
         Frame interval [s] that replaces what the files say.
 
@@ -84,11 +83,6 @@ def lay_out(images: Sequence[Image], *, dt_s: float | None = None, where: Path |
     BadGeometry
         If positions do not make a stack, or too many slices are missing.
     """
-    return lay_out_stack(stack_up(images), dt_s=dt_s, where=where)
-
-
-def lay_out_stack(stack: Stack, *, dt_s: float | None = None, where: Path | str = "") -> Layout:
-    """Lay sorted slices out in time; see `lay_out`."""
     if max(map(len, stack.slices)) < 2:
         raise BadTimes(
             "there is one frame only", wanted="a series of frames over time", where=where,
@@ -96,7 +90,7 @@ def lay_out_stack(stack: Stack, *, dt_s: float | None = None, where: Path | str 
         )  # fmt: skip
     timing = find_times(stack, dt_s=dt_s, where=where)
     first = stack.slices[0][0]
-    grid, notes = make_grid(first.kind, stack.positions, None, where)
+    grid, notes = make_grid(first.kind, stack.positions, where)
     repair = plan_repair(timing.table < 0, where)
     n_used = int((timing.table >= 0).sum())
     unused = stack.unused + Counter({reason: n for reason, n in timing.unused.items() if n})
@@ -109,7 +103,6 @@ def lay_out_stack(stack: Stack, *, dt_s: float | None = None, where: Path | str 
         times=timing.times,
         fills=repair.fills,
         clock=timing.clock,
-        verdicts=timing.verdicts,
         findings=(*stack.findings, *timing.findings, *notes, *_label_notes(first)),
         unused=unused,
     )
@@ -121,8 +114,8 @@ def lay_out_stack(stack: Stack, *, dt_s: float | None = None, where: Path | str 
 
 def _label_notes(image: Image) -> tuple[Finding, ...]:
     notes = []
-    if image.kind.modality == "CT" and not image.label.rescaled:
-        text = "The files give no rescale slope and intercept; stored values are taken as HU."
+    if not image.kind.rescaled:
+        text = "The files lack a rescale slope or intercept; 1 and 0 are taken for what is missing."
         notes.append(Finding("NO_RESCALE", Severity.WARN, text))
     if image.label.inverted:
         text = "The images are meant to be shown inverted (MONOCHROME1); values are kept as they are."

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 
-from bolus.core.arrays import Mask
-from bolus.core.errors import BadGeometry, BadInput, UnreadableFile
-from bolus.core.grid import Grid, canonical, same_place, turn_canonical
+from bolus.core.arrays import Frames, Mask
+from bolus.core.errors import BadGeometry, BadInput
+from bolus.core.grid import Grid, same_place
+from bolus.read.placement import place_onto
+from bolus.read.stored import StoredImage, read_header, read_values
 
 _TOLERANCE_MM = 0.1
 
@@ -34,22 +32,22 @@ def load_mask(path: Path, grid: Grid) -> Mask:
     Raises
     ------
     UnreadableFile
-        If the file cannot be read.
+        If the file is no NIfTI image, is damaged, or claims what it cannot hold.
     BadGeometry
         If it does not lie on the grid.
     BadInput
         If it is empty.
     """
-    try:
-        image = nib.Nifti1Image.from_filename(path)
-        stored = np.asanyarray(image.dataobj)
-    except (OSError, ValueError, EOFError, ImageFileError, WrapStructError, HeaderDataError) as error:
-        raise UnreadableFile("the mask cannot be read", where=path, found=str(error)) from error
-    if stored.ndim != 3:
+    image = read_header(path)
+    if len(image.shape) != 3:
         raise BadGeometry(
-            "the mask is not a volume", wanted="three axes", found=str(stored.shape), where=path
+            "the mask is not a volume",
+            wanted="three axes",
+            found=" x ".join(map(str, image.shape)),
+            where=path,
+            remedy="Give one volume, as large as one frame of the series.",
         )
-    own = canonical(stored.shape, image.affine)
+    own = place_onto(image.shape, image.affine, grid)
     if not same_place(own, grid, _TOLERANCE_MM):
         raise BadGeometry(
             "the mask does not lie on the series",
@@ -58,7 +56,20 @@ def load_mask(path: Path, grid: Grid) -> Mask:
             where=path,
             remedy="Draw or resample it on one of the maps that bolus wrote for this series.",
         )
-    inside: Mask = np.nan_to_num(turn_canonical(stored, own)) > 0
+    values = _values(image, own)
+    inside: Mask = values > 0
     if not inside.any():
-        raise BadInput("the mask is empty", wanted="voxels above 0", where=path)
+        raise BadInput(
+            "the mask is empty",
+            wanted="voxels above 0",
+            where=path,
+            remedy="Draw it again, or leave it away.",
+        )
     return inside
+
+
+def _values(image: StoredImage, grid: Grid) -> Frames:
+    stored, _ = read_values(image, grid)
+    if stored.dtype.kind == "f":
+        return stored[..., 0]
+    return stored[..., 0] * np.float32(image.slope) + np.float32(image.intercept)

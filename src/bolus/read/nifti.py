@@ -8,12 +8,13 @@ from typing import Final
 import numpy as np
 
 from bolus.core.arrays import Frames, Times
-from bolus.core.errors import BadGeometry, BadInput, NoSeries
+from bolus.core.errors import BadInput, NoSeries
 from bolus.core.finding import Finding, Severity
-from bolus.core.grid import Grid, canonical
+from bolus.core.grid import Grid
 from bolus.core.series import Series
 from bolus.core.units import Modality, Unit
 from bolus.read.options import ReadOptions
+from bolus.read.placement import place
 from bolus.read.sidecar import Clock, acquisition_of, clock_of, modality_of, read_sidecar
 from bolus.read.stored import StoredImage, is_pair, read_header, read_values, require_axes
 
@@ -83,24 +84,13 @@ def load_nifti(path: Path, options: ReadOptions = ReadOptions()) -> Series:  # n
     )
 
 
-def _canonical(image: StoredImage, *, keep_slices: bool) -> Grid:
-    try:
-        return canonical(
-            (image.shape[0], image.shape[1], image.shape[2]), image.affine, keep_slices=keep_slices
-        )
-    except BadGeometry as problem:
-        raise BadGeometry(
-            problem.what, wanted=problem.wanted, found=problem.found, where=image.path, remedy=problem.remedy
-        ) from problem
-
-
 def _placed(image: StoredImage, clock: Clock) -> tuple[Grid, Times, tuple[Finding, ...]]:
     """Return the canonical grid and the times in its slice order.
 
     Slices with their own clocks must stay the third axis; where they are stored along another one that
     does not become the third, their offsets are dropped.
     """
-    grid = _canonical(image, keep_slices=clock.axis == 2)
+    grid = place(image.shape, image.affine, keep_slices=clock.axis == 2, where=image.path)
     if clock.axis is None:
         return grid, clock.times, ()
     if grid.axes[clock.axis] == 2:

@@ -70,6 +70,8 @@ class Kind:
         A hash, so that two patients are kept apart without naming either.
     plane
         Row and column direction, then row and column spacing [mm]: compared within a tolerance.
+    rescaled
+        Whether the file says how stored values become HU; true outside of CT.
     run
         What keeps X-ray runs apart: the UID of a multi-frame file.
     """
@@ -85,6 +87,7 @@ class Kind:
     kvp: float | None
     te_ms: float | None
     image_type: tuple[str, ...]
+    rescaled: bool
     run: str
     plane: Vector
 
@@ -104,7 +107,6 @@ class Label:
     contrast: bool = False
     secondary_capture: bool = False
     inverted: bool = False
-    rescaled: bool = True
     measured: bool = True
 
 

@@ -20,7 +20,7 @@ from bolus.read.clock import settle
 from bolus.read.dicom import read_series
 from bolus.read.files import find_files
 from bolus.read.headers import read_images
-from bolus.read.layout import Layout, lay_out_stack
+from bolus.read.layout import Layout, lay_out
 from bolus.read.nifti import is_nifti, load_nifti
 from bolus.read.options import ReadOptions
 from bolus.read.rank import Claim, best_echo, claim_of, problems_of, sort_by_kind
@@ -178,7 +178,7 @@ def _examine(images: Sequence[Image], options: ReadOptions, where: Path) -> _Fou
     n_frames = int(np.median([len(members) for members in stack.slices]))
     layout, error = None, None
     try:
-        layout = lay_out_stack(stack, dt_s=options.dt_s, where=where)
+        layout = lay_out(stack, dt_s=options.dt_s, where=where)
     except BadInput as reason:
         error = reason
     if layout is not None:
