@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from dataclasses import fields, replace
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -87,6 +91,7 @@ def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
 
 def _run(study: Path, out: Path, recipe: Recipe, terminal: Terminal) -> None:
     from bolus import export, pipeline, read
+    from bolus.apps import listing
 
     export.require_writable(out)
     options = _reading(recipe)
@@ -100,7 +105,8 @@ def _run(study: Path, out: Path, recipe: Recipe, terminal: Terminal) -> None:
     if terminal.as_json:
         terminal.document(export.summarise(result))
     else:
-        terminal.table(result.acquisition.description or study.name, export.summary_lines(result), ("", ""))
+        lines = [("series", listing.about(result)), *export.summary_lines(result)]
+        terminal.table(result.acquisition.description or study.name, lines, ("", ""))
     terminal.say(f"report: {written / 'report.html'}")
     if result.lesions is None:
         raise SystemExit(Exit.WITHHELD)
@@ -170,7 +176,17 @@ app.add_typer(phantoms.app, name="phantom")
 
 def main() -> None:
     """Start the command line."""
-    app()
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _leave)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may be in any encoding
+    app(prog_name="bolus")
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    """End as by Ctrl-C when told to, so that nothing half-written stays."""
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

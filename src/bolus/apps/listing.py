@@ -1,7 +1,10 @@
-"""A survey of a study in words for the terminal."""
+"""Series and studies in words for the terminal."""
 
 from __future__ import annotations
 
+import numpy as np
+
+from bolus.core.result import Result
 from bolus.read import Candidate, Survey
 
 HEADER = ("", "name", "series", "kind", "x y z t", "interval [s]", "seconds", "clock")
@@ -38,8 +41,18 @@ def notes(survey: Survey) -> list[str]:
     """Return what speaks for and against each candidate, what was left out, and what would be done."""
     lines = []
     for candidate in survey.candidates:
-        lines += [f"{candidate.name}: {text}" for text in (*candidate.reasons, *candidate.problems) if text]
-        lines += [f"{candidate.name}: {code}: {text}" for code, text in candidate.findings]
-        lines += [f"{candidate.name}: {candidate.error}"] if candidate.error else []
+        told = {"for": candidate.reasons, "against": candidate.problems}
+        lines += [f"{candidate.name} {side}: {', '.join(texts)}" for side, texts in told.items() if texts]
+        lines += [f"{candidate.name} note: {text}" for _code, text in candidate.findings]
+        lines += [f"{candidate.name} error: {candidate.error}"] if candidate.error else []
     lines += [f"left out: {count} x {reason}" for reason, count in survey.rejected.items()]
     return [*lines, survey.verdict]
+
+
+def about(result: Result) -> str:
+    """Return what series a result was made of, in one line."""
+    n_frames = result.times.shape[-1]
+    step = float(np.median(np.diff(result.times, axis=-1)))
+    size = " x ".join(str(n) for n in result.grid.shape)
+    timing = f"{n_frames} frames over {np.ptp(result.times):.1f} s, {step:.2f} s apart"
+    return f"{result.modality.value}, {size} voxels, {timing}"
