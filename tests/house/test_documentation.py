@@ -3,10 +3,15 @@
 import re
 import tomllib
 from dataclasses import fields
+from importlib.util import module_from_spec, spec_from_file_location
 from itertools import chain
 from pathlib import Path
+from types import ModuleType
+
+import typer
 
 import bolus
+from bolus.apps.cli import app
 from bolus.core.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,9 +30,43 @@ def test_every_finding_code_is_documented() -> None:
     assert not [c for c in sorted(codes) if c not in text]
 
 
+def generated() -> ModuleType:
+    """The module beside `docs/conf.py` that writes pages from the code."""
+    spec = spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_every_choice_of_the_recipe_is_documented() -> None:
-    text = documentation()
-    assert not [f.name for f in fields(Recipe) if f"`{f.name}`" not in text]
+    rows = {row.split(" | ")[1]: row for row in generated().choices().splitlines()[2:]}
+
+    assert [f"`{f.name}`" for f in fields(Recipe)] == list(rows)
+    assert not [name for name, row in rows.items() if len(re.split(r"(?<!\\)\|", row)) != 7]
+    assert all(len(f.metadata["help"]) > 10 for f in fields(Recipe))
+    assert "{include} ../generated/recipe.md" in (ROOT / "docs/reference/recipe.md").read_text("utf-8")
+    assert "generate.write_all" in (ROOT / "docs/conf.py").read_text("utf-8")
+
+
+def test_every_option_of_a_run_is_a_choice_or_about_the_terminal() -> None:
+    run = typer.main.get_command(app).commands["run"]
+    apart = {"study", "out", "recipe", "no_motion", "as_json", "quiet"}
+    spelt = {"te": "te_ms", "filter_": "filter"}
+
+    names = {spelt.get(p.name, p.name) for p in run.params if p.name not in apart}
+
+    assert not names - {f.name for f in fields(Recipe)}
+    assert not [p.name for p in run.params if not p.help]
+
+
+def test_every_stage_and_module_of_formulas_has_its_place_in_the_reference() -> None:
+    page = (ROOT / "docs/reference/api.md").read_text("utf-8")
+    source = ROOT / "src/bolus"
+    stages = {p.parent.name for p in source.glob("*/__init__.py")} - {"core", "physics", "apps"}
+    formulas = {f"physics.{p.stem}" for p in (source / "physics").glob("[a-z]*.py")}
+    assert not [n for n in sorted(stages | formulas) if f"automodule:: bolus.{n}\n" not in page]
 
 
 def test_version_is_the_same_everywhere() -> None:
