@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bolus.read.align import line_up
-from bolus.read.clock import settle
-from bolus.read.dates import moment, over_midnight, time_of_day
-from bolus.read.holes import fill, plan_repair
+from bolus.read.dicom.align import line_up
+from bolus.read.dicom.clock import settle
+from bolus.read.dicom.holes import fill, plan_repair
+from bolus.read.dicom.images.dates import moment, over_midnight, time_of_day
 
 LAW = settings(max_examples=60, deadline=None)
 

@@ -8,8 +8,8 @@ from pydicom import dcmread
 
 from bolus.core.errors import BadTimes, NoSeries
 from bolus.read import ReadOptions, load, survey
-from bolus.read.headers import read_images
-from bolus.read.pixels import stored_pixels
+from bolus.read.dicom.images.file import read_images
+from bolus.read.dicom.pixels import stored_pixels
 
 pytestmark = [pytest.mark.reference, pytest.mark.filterwarnings("ignore")]
 

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from bolus.core.errors import UnreadableFile
-from bolus.read.records import Rejected
 
 _DEEPEST, _MOST_FILES = 32, 200_000
 _READ_ME_NOT = {"DICOMDIR", "LOCKFILE", "VERSION", "Thumbs.db"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A file that is not used, and why.
+
+    Parameters
+    ----------
+    path, reason
+        Which file, and why in a few words that hold no text from the file.
+    series_uid
+        The series that it says it belongs to, where it could be read so far.
+    """
+
+    path: Path
+    reason: str
+    series_uid: str = ""
 
 
 def find_files(place: Path) -> tuple[list[Path], list[Rejected]]:

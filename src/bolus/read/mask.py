@@ -9,8 +9,9 @@ import numpy as np
 from bolus.core.arrays import Frames, Mask
 from bolus.core.errors import BadGeometry, BadInput
 from bolus.core.grid import Grid, same_place
+from bolus.read.nifti.header import StoredImage, read_header
+from bolus.read.nifti.values import read_values
 from bolus.read.placement import place_onto
-from bolus.read.stored import StoredImage, read_header, read_values
 
 _TOLERANCE_MM = 0.1
 
@@ -70,6 +71,5 @@ def load_mask(path: Path, grid: Grid) -> Mask:
 
 def _values(image: StoredImage, grid: Grid) -> Frames:
     stored, _ = read_values(image, grid)
-    if stored.dtype.kind == "f":
-        return stored[..., 0]
-    return stored[..., 0] * np.float32(image.slope) + np.float32(image.intercept)
+    slope, intercept = image.scale_of(stored)
+    return stored[..., 0] * np.float32(slope) + np.float32(intercept)

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-
 from bolus.core.units import Modality
-from bolus.read.records import Image, Kind, Label
 
 ENOUGH_FRAMES: Final = {Modality.CT: 8, Modality.MR: 8, Modality.XA: 4}
 """Fewest frames that are taken for a perfusion series unasked: a bolus passes in about eight samples of
@@ -26,8 +21,10 @@ _NOT_PERFUSION: Final = {
     "LOCALIZER": "a localizer",
     "SCOUT": "a localizer",
     "DIFFUSION": "diffusion images",
+    "DWI": "diffusion images",
     "ADC": "a diffusion map",
     "TRACEW": "diffusion images",
+    "BOLD": "functional images: no bolus",
     "ASL": "arterial spin labelling: no bolus",
     "SCREEN SAVE": "a screen capture",
     "DOSE_INFO": "a dose report",
@@ -57,7 +54,32 @@ _NOT_PERFUSION: Final = {
 _NOT_BY_NAME: Final = re.compile(
     r"dose report|patient protocol|screen ?(save|capture)|localizer|\bscout\b|topogram|surview|scanogram"
 )
-_T2STAR_MS: Final = 50.0  # beyond it the signal at the bolus peak is mostly noise
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a stack says of itself.
+
+    Parameters
+    ----------
+    image_type
+        ImageType in capitals, or what stands for it.
+    name
+        Description and protocol, in any words.
+    body_part
+        BodyPartExamined.
+    has_contrast
+        Whether it names a contrast agent.
+    is_capture
+        Whether it is a secondary capture.
+    """
+
+    modality: Modality
+    image_type: tuple[str, ...]
+    name: str
+    body_part: str = ""
+    has_contrast: bool = False
+    is_capture: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -86,72 +108,33 @@ class Claim:
         return same and min(self.size, other.size) >= 0.9 * max(self.size, other.size)
 
 
-def sort_by_kind(images: Sequence[Image]) -> list[list[Image]]:
-    """Put images that can be one stack together; directions and spacing within rounding."""
-    groups: dict[Kind, list[Image]] = defaultdict(list)
-    for image in images:
-        groups[replace(image.kind, plane=())].append(image)
-    return [part for group in groups.values() for part in _by_plane(group)]
-
-
-def _by_plane(images: Sequence[Image]) -> list[list[Image]]:
-    parts: list[list[Image]] = []
-    known: dict[tuple[float, ...], list[Image]] = {}
-    for image in images:
-        plane = image.kind.plane
-        if plane not in known:
-            near = (part for part in parts if _same_plane(plane, part[0].kind.plane))
-            home = next(near, None)
-            if home is None:
-                home = []
-                parts.append(home)
-            known[plane] = home
-        known[plane].append(image)
-    return parts
-
-
-def _same_plane(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    apart = np.abs(np.subtract(a, b))
-    return bool(apart[:6].max() <= 2e-3 and apart[6:].max() <= 1e-3 * max(b[6:]))
-
-
-def claim_of(kind: Kind, label: Label, size: int) -> tuple[Claim, tuple[str, ...]]:
+def claim_of(look: Look, size: int) -> tuple[Claim, tuple[str, ...]]:
     """Return how strongly a stack looks like the perfusion series, and why in words."""
-    text = f"{label.description} {label.protocol} {' '.join(kind.image_type)}".lower()
-    place = f"{text} {label.body_part.lower()}"
+    text = f"{look.name} {' '.join(look.image_type)}".lower()
+    place = f"{text} {look.body_part.lower()}"
     named = bool(_NAMED.search(text))
-    original = kind.image_type[:1] == ("ORIGINAL",)
+    original = look.image_type[:1] == ("ORIGINAL",)
     brain = int(bool(_BRAIN.search(place))) - int(bool(_ELSEWHERE.search(place)))
     reasons = [
         *(["its name speaks of perfusion"] if named else []),
         *(["original images"] if original else []),
         *(["the head" if brain > 0 else "not the head"] if brain else []),
-        *(["contrast was given"] if label.contrast else []),
+        *(["contrast was given"] if look.has_contrast else []),
     ]
-    volume = int(kind.modality is not Modality.XA)
+    volume = int(look.modality is not Modality.XA)
     return Claim(volume, int(named), int(original), brain, size), tuple(reasons)
 
 
-def problems_of(kind: Kind, label: Label, n_frames: int) -> tuple[str, ...]:
+def problems_of(look: Look, n_frames: int) -> tuple[str, ...]:
     """Return why a stack is not taken for the perfusion series unasked."""
-    problems = [_NOT_PERFUSION[word] for word in kind.image_type if word in _NOT_PERFUSION]
-    if kind.modality is Modality.MR and "P" in kind.image_type[2:]:
+    problems = [_NOT_PERFUSION[word] for word in look.image_type if word in _NOT_PERFUSION]
+    if look.modality is Modality.MR and "P" in look.image_type[2:]:
         problems.append("phase images")
-    if _NOT_BY_NAME.search(f"{label.description} {label.protocol}".lower()):
+    if _NOT_BY_NAME.search(look.name.lower()):
         problems.append("a report, capture or localizer by name")
-    if label.secondary_capture:
+    if look.is_capture:
         problems.append("a secondary capture")
-    enough = ENOUGH_FRAMES[kind.modality]
+    enough = ENOUGH_FRAMES[look.modality]
     if n_frames < enough:
         problems.append(f"{n_frames} frame{'s' * (n_frames != 1)} only, {enough} wanted")
     return tuple(dict.fromkeys(problems))
-
-
-def best_echo(echoes: Sequence[float]) -> float:
-    """Return which echo time [ms] of a multi-echo series to read.
-
-    The longest up to 50 ms, else the shortest: the more T2*-weighted echo shows the bolus better, and
-    one that is too long loses it in noise.
-    """
-    usable = [te for te in echoes if te <= _T2STAR_MS]
-    return max(usable) if usable else min(echoes)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
+from bolus.core.arrays import Times
+from bolus.core.finding import Finding
 from bolus.core.units import Modality
 
 
@@ -64,6 +68,28 @@ class Candidate:
         number = f"series {self.number}" if self.number is not None else "a series"
         text = f" '{self.description}'" if self.description else ""
         return f"{number}{text} ({self.modality}, {self.shape[2]} slices x {self.shape[3]} frames)"
+
+    def with_times(self, times: Times, clock: str, findings: Sequence[Finding]) -> Candidate:
+        """Return the candidate with what its clock tells.
+
+        Parameters
+        ----------
+        times
+            Seconds, shape `(t,)` or `(z, t)`, two frames at least.
+        clock
+            Where they come from.
+        findings
+            What `load` would note.
+        """
+        steps = np.diff(times, axis=-1)
+        return replace(
+            self,
+            clock=clock,
+            dt_s=(float(steps.min()), float(np.median(steps)), float(steps.max())),
+            duration_s=float(np.ptp(times)),
+            per_slice=times.ndim == 2,
+            findings=tuple((finding.code, finding.text) for finding in findings),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -363,7 +363,7 @@ def test_an_infinite_slope_is_refused(tmp_path: Path) -> None:
 
 
 def test_many_small_batches_read_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bolus.read.stored._BATCH_BYTES", 300)
+    monkeypatch.setattr("bolus.read.nifti.values._BATCH_BYTES", 300)
     np.testing.assert_array_equal(load_nifti(save(tmp_path / "s.nii.gz")).frames, head_ct())
 
 
@@ -549,7 +549,7 @@ def test_a_header_that_lies_is_refused(tmp_path: Path, damage: Callable[[Path], 
 
 
 def test_an_image_larger_than_the_machine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bolus.read.stored._MAX_BYTES", 500)
+    monkeypatch.setattr("bolus.read.nifti.header._MAX_BYTES", 500)
     with pytest.raises(UnreadableFile, match="too large"):
         load_nifti(save(tmp_path / "s.nii"))
 

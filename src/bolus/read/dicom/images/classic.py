@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from bolus.core.units import Modality
-from bolus.read.dates import first_text
-from bolus.read.records import Image, Kind, Label, NotUsable, Source, Vector
-from bolus.read.stamps import number, read_clocks, read_ranks
+from bolus.read.dicom.images.dates import first_text
+from bolus.read.dicom.images.records import Image, Kind, Label, NotUsable, Source, Vector
+from bolus.read.dicom.images.stamps import number, read_clocks, read_ranks
 from bolus.read.text import checked_uid, plain, short_hash
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"

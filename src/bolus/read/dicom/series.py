@@ -12,11 +12,11 @@ from bolus.core.errors import UnreadableFile
 from bolus.core.finding import Finding, Severity
 from bolus.core.series import Acquisition, Series
 from bolus.core.units import Modality, Unit
-from bolus.read.clock import settle
-from bolus.read.holes import fill, plan_repair
-from bolus.read.layout import Layout
+from bolus.read.dicom.clock import settle
+from bolus.read.dicom.holes import fill, plan_repair
+from bolus.read.dicom.layout import Layout
+from bolus.read.dicom.pixels import Decoded, decode
 from bolus.read.options import ReadOptions
-from bolus.read.pixels import Decoded, decode
 
 _FEW = 0.05  # share of images that may be undecodable, and one always
 

@@ -9,7 +9,7 @@ from pydicom.uid import RLELossless
 
 from bolus.core.errors import BadTimes, NoSeries
 from bolus.read import ReadOptions, load
-from bolus.read.headers import read_images
+from bolus.read.dicom.images.file import read_images
 
 
 def codes(series):

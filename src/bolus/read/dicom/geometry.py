@@ -12,8 +12,8 @@ from bolus.core.errors import BadGeometry, MissingTag
 from bolus.core.finding import Finding, Severity
 from bolus.core.grid import Grid
 from bolus.core.units import Modality
+from bolus.read.dicom.images.records import Kind
 from bolus.read.placement import place
-from bolus.read.records import Kind
 
 _EVEN, _TOLERABLE = 0.01, 0.10  # deviation of a gap from the mean gap
 _ROUNDING_MM = 0.02  # positions are often written with two decimals

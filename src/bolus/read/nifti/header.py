@@ -1,4 +1,4 @@
-"""NIfTI files as they are stored: what the header claims, whether it can be true, and the voxels."""
+"""What the header of a NIfTI file claims, and whether it can be true."""
 
 from __future__ import annotations
 
@@ -17,17 +17,15 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from bolus.core.arrays import Float64s, Frames
-from bolus.core.errors import BadGeometry, BadInput, UnreadableFile
-from bolus.core.finding import Finding, Severity
-from bolus.core.grid import Grid, turn_canonical
+from bolus.core.arrays import Float64s
+from bolus.core.errors import UnreadableFile
+from bolus.core.finding import Finding
+from bolus.read.nifti.affine import find_affine
 
 _HEADER_BYTES: Final = {348: 352, 540: 544}  # size of the header, and where voxels start at the earliest
 _DEFLATE_LIMIT: Final = 1032  # no deflate stream expands more than this
 _MAX_BYTES: Final = 32 * 2**30
-_BATCH_BYTES: Final = 64 * 2**20
 _AGAIN: Final = "Export or convert the study again."
-_SPATIAL_MM: Final = {1: 1000.0, 3: 0.001}
 _TIME_UNITS: Final = {0: "", 8: "s", 16: "ms", 24: "us"}
 
 
@@ -75,6 +73,15 @@ class StoredImage:
         """Bytes from the start of the file to the end of the voxels."""
         return self.offset + prod(self.shape) * self.dtype.itemsize
 
+    def scale_of(self, read: NDArray[Any]) -> tuple[float, float]:
+        """Return slope and intercept of an array that `read_values` gave: reals are scaled already."""
+        return (self.slope, self.intercept) if read.dtype.kind in "iu" else (1.0, 0.0)
+
+
+def is_nifti(path: Path) -> bool:
+    """Tell whether a file claims to be NIfTI: `.nii`, `.nii.gz`, or half of an `.hdr`/`.img` pair."""
+    return path.name.lower().endswith((".nii", ".nii.gz")) or is_pair(path)
+
 
 def is_pair(path: Path) -> bool:
     """Tell whether a file is half of an `.hdr`/`.img` pair, by name and by content of the header."""
@@ -110,7 +117,7 @@ def read_header(path: Path) -> StoredImage:
     header = _parsed(path)
     shape, dtype = _shape(header, path), _dtype(header, path)
     slope, intercept = _scaling(header, path)
-    affine, findings = _affine(header, shape, path)
+    affine, findings = find_affine(header, shape, path)
     image = StoredImage(
         path=path,
         shape=shape,
@@ -244,52 +251,6 @@ def _scaling(header: Any, path: Path) -> tuple[float, float]:
     return slope, intercept
 
 
-def _affine(header: Any, shape: tuple[int, ...], path: Path) -> tuple[Float64s, tuple[Finding, ...]]:
-    """Choose the affine: sform, else qform, else spacing alone, and say what is doubtful about it."""
-    sform, qform = _form(header, "sform"), _form(header, "qform")
-    chosen = sform if sform is not None else qform
-    findings: tuple[Finding, ...] = ()
-    if chosen is None:
-        chosen = np.asarray(header.get_base_affine(), dtype=np.float64)
-        text = "The NIfTI header gives no orientation: left and right cannot be trusted."
-        findings = (Finding("ORIENTATION_UNKNOWN", Severity.WARN, text),)
-    elif sform is not None and qform is not None and np.isfinite(sform).all():
-        findings = _disagreement(sform, qform, shape)
-    if not np.isfinite(chosen).all():
-        raise BadGeometry(
-            "the orientation in the NIfTI header is not a number",
-            found="NaN or Inf",
-            where=path,
-            remedy=_AGAIN,
-        )
-    chosen = chosen.copy()
-    chosen[:3] *= _SPATIAL_MM.get(int(header["xyzt_units"]) & 0x07, 1.0)
-    return chosen, findings
-
-
-def _form(header: Any, which: str) -> Float64s | None:
-    """Return the sform or the qform, None where its code is 0; NaN where it cannot be worked out."""
-    if int(header[f"{which}_code"]) <= 0:
-        return None
-    try:
-        return np.array(getattr(header, f"get_{which}")(), dtype=np.float64)
-    except (ValueError, HeaderDataError):  # a quaternion longer than 1, a spacing of 0
-        return np.full((4, 4), np.nan)
-
-
-def _disagreement(sform: Float64s, qform: Float64s, shape: tuple[int, ...]) -> tuple[Finding, ...]:
-    """Tell how far apart the two affines put the corners of the volume, above a tenth of a voxel."""
-    corners = np.array([[x, y, z, 1] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=np.float64)
-    corners[:, :3] *= np.array((*shape, 1, 1)[:3]) - 1
-    with np.errstate(invalid="ignore"):
-        apart = np.linalg.norm(corners @ (sform - qform).T, axis=1).max()
-    smallest = np.linalg.norm(sform[:3, :3], axis=0).min()
-    if apart <= 0.1 * smallest:
-        return ()
-    text = f"sform and qform place the volume {apart:.1f} mm apart; the sform was used."
-    return (Finding("FORMS_DISAGREE", Severity.WARN, text, float(apart) if isfinite(apart) else None),)
-
-
 def _check_claim(image: StoredImage) -> None:
     """Refuse before anything is allocated what the file cannot hold or the machine cannot load."""
     file_bytes = image.path.stat().st_size
@@ -320,76 +281,3 @@ def _memory_bytes() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError):
         return _MAX_BYTES
-
-
-def read_values(image: StoredImage, grid: Grid) -> tuple[Frames, tuple[Finding, ...]]:
-    """Read the voxels, a few frames at a time, straight into the order of a grid.
-
-    Parameters
-    ----------
-    image
-        From `read_header`, with three or four axes.
-    grid
-        From `canonical` of the image's shape and affine.
-
-    Returns
-    -------
-    Shape `(x, y, z, t)`, C order: stored integers of up to 32 bit as they are, all else as scaled
-    float32 values; and what was noticed.
-
-    Raises
-    ------
-    UnreadableFile
-        If the file ends early or is damaged.
-    """
-    n_frames = image.shape[3] if len(image.shape) == 4 else 1
-    keeps = image.dtype.kind in "iu" and image.dtype.itemsize <= 4
-    kept = image.dtype.newbyteorder("=") if keeps else np.dtype(np.float32)
-    frames = np.empty((*grid.shape, n_frames), dtype=kept)
-    frame_bytes = prod(image.shape[:3]) * image.dtype.itemsize
-    batch = max(1, _BATCH_BYTES // frame_bytes)
-    with unpacked(image.path) as stream:
-        stream.seek(image.offset)
-        for first in range(0, n_frames, batch):
-            count = min(batch, n_frames - first)
-            block = _block(stream, image, count)
-            frames[..., first : first + count] = turn_canonical(
-                block if keeps else _scaled(block, image), grid
-            )
-        extra = len(stream.read(_BATCH_BYTES))  # reading to the end makes gzip test its checksum
-    if not extra:
-        return frames, ()
-    text = f"The file goes on for {extra} bytes after its voxels; they were ignored."
-    return frames, (Finding("TRAILING_BYTES", Severity.INFO, text, float(extra)),)
-
-
-def _block(stream: IO[bytes], image: StoredImage, count: int) -> NDArray[Any]:
-    wanted = prod(image.shape[:3]) * count * image.dtype.itemsize
-    data = stream.read(wanted)
-    if len(data) < wanted:
-        raise UnreadableFile(
-            "the file ends before its last voxel",
-            wanted=f"{image.n_bytes} bytes",
-            where=image.path,
-            remedy="It is truncated: copy or convert it again.",
-        )
-    return np.frombuffer(data, dtype=image.dtype).reshape((*image.shape[:3], count), order="F")
-
-
-def _scaled(block: NDArray[Any], image: StoredImage) -> NDArray[np.float32]:
-    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit becomes Inf and is counted later
-        if (image.slope, image.intercept) == (1.0, 0.0):
-            return block.astype(np.float32)
-        return (block.astype(np.float64) * image.slope + image.intercept).astype(np.float32)
-
-
-def require_axes(image: StoredImage, n_axes: int, what: str, remedy: str) -> None:
-    """Raise `BadInput` unless an image has so many axes."""
-    if len(image.shape) != n_axes:
-        raise BadInput(
-            what,
-            wanted="sizes along " + ", ".join("xyzt"[:n_axes]),
-            found=" x ".join(map(str, image.shape)),
-            where=image.path,
-            remedy=remedy,
-        )

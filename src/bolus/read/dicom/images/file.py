@@ -14,15 +14,16 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
-from bolus.read.classic import classic_images
-from bolus.read.dates import first_text
-from bolus.read.enhanced import enhanced_images
-from bolus.read.mosaic import is_mosaic, mosaic_images
-from bolus.read.records import Image, NotUsable, Rejected, Source
-from bolus.read.stamps import number
-from bolus.read.tags import VALUES, WANTED
+from bolus.read.dicom.images.classic import classic_images
+from bolus.read.dicom.images.dates import first_text
+from bolus.read.dicom.images.enhanced import enhanced_images
+from bolus.read.dicom.images.mosaic import is_mosaic, mosaic_images
+from bolus.read.dicom.images.records import Image, NotUsable, Source
+from bolus.read.dicom.images.stamps import number
+from bolus.read.dicom.images.tags import VALUES, WANTED
+from bolus.read.dicom.images.xray import xray_images
+from bolus.read.files import Rejected
 from bolus.read.text import checked_uid, plain
-from bolus.read.xray import xray_images
 
 BROKEN: Final = (
     InvalidDicomError, BytesLengthException, OSError, EOFError, ValueError, TypeError, KeyError, IndexError,

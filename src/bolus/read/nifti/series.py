@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -11,24 +12,79 @@ from bolus.core.arrays import Frames, Times
 from bolus.core.errors import BadInput, NoSeries
 from bolus.core.finding import Finding, Severity
 from bolus.core.grid import Grid
-from bolus.core.series import Series
+from bolus.core.series import Acquisition, Series
 from bolus.core.units import Modality, Unit
+from bolus.read.nifti.clock import Clock, clock_of
+from bolus.read.nifti.header import StoredImage, read_header
+from bolus.read.nifti.sidecar import acquisition_of, modality_of, read_sidecar
+from bolus.read.nifti.values import read_values
 from bolus.read.options import ReadOptions
 from bolus.read.placement import place
-from bolus.read.sidecar import Clock, acquisition_of, clock_of, modality_of, read_sidecar
-from bolus.read.stored import StoredImage, is_pair, read_header, read_values, require_axes
 
+_AXES: Final = 4
+_DEFAULT: Final = ReadOptions()
 _BACKGROUND: Final = {Modality.CT: -1024.0, Modality.MR: 0.0, Modality.XA: 0.0}
 _AIR_HU: Final = -500.0
 _UNITS: Final = {Modality.CT: Unit.HU, Modality.MR: Unit.SIGNAL, Modality.XA: Unit.SIGNAL}
 
 
-def is_nifti(path: Path) -> bool:
-    """Tell whether a file claims to be NIfTI: `.nii`, `.nii.gz`, or half of an `.hdr`/`.img` pair."""
-    return path.name.lower().endswith((".nii", ".nii.gz")) or is_pair(path)
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """Everything of a NIfTI series but its voxels.
+
+    Parameters
+    ----------
+    image
+        The checked header.
+    grid
+        Canonical axes.
+    times
+        Seconds, shape `(t,)` or `(z, t)`.
+    findings
+        What was guessed so far.
+    """
+
+    image: StoredImage
+    grid: Grid
+    times: Times
+    modality: Modality
+    acquisition: Acquisition
+    findings: tuple[Finding, ...]
 
 
-def load_nifti(path: Path, options: ReadOptions = ReadOptions()) -> Series:  # noqa: B008 - frozen
+def outline(path: Path, options: ReadOptions = _DEFAULT) -> Outline:
+    """Read header and sidecar, and no voxels but a first frame where nothing names the modality.
+
+    Raises
+    ------
+    BadInput
+        If the file is damaged or holds one frame, or no usable clock.
+    """
+    image = read_header(path)
+    if len(image.shape) != _AXES:
+        raise BadInput(
+            "a perfusion series needs four axes",
+            wanted="sizes along x, y, z, t",
+            found=" x ".join(map(str, image.shape)),
+            where=path,
+            remedy="Give the 4-D series: one frame or a map is not enough.",
+        )
+    sidecar = read_sidecar(path)
+    clock = clock_of(image, sidecar, options)
+    grid, times, more = _placed(image, clock)
+    named = _agreed(modality_of(sidecar), options.modality, path)
+    modality, guessed = (named, ()) if named else _guessed(image, grid)
+    return Outline(
+        image=image,
+        grid=grid,
+        times=times,
+        modality=modality,
+        acquisition=acquisition_of(sidecar, options, clock.source),
+        findings=(*image.findings, *clock.findings, *more, *guessed),
+    )
+
+
+def load_nifti(path: Path, options: ReadOptions = _DEFAULT) -> Series:
     """Read a 4-D NIfTI file and the JSON sidecar beside it.
 
     Parameters
@@ -53,34 +109,20 @@ def load_nifti(path: Path, options: ReadOptions = ReadOptions()) -> Series:  # n
     A voxel that is not a finite number in some frame is set to background (-1024 HU, or signal 0) in
     all of them, so that nothing later meets a NaN; the finding `NAN_VALUES` counts them.
     """
-    image = read_header(path)
-    require_axes(
-        image,
-        4,
-        "a perfusion series needs four axes",
-        "Give the 4-D series: one frame or a map is not enough.",
-    )
-    sidecar = read_sidecar(path)
-    clock = clock_of(image, sidecar, options)
-    grid, times, more = _placed(image, clock)
-    frames, trailing = read_values(image, grid)
-    kept_integers = frames.dtype.kind in "iu"
-    slope, intercept = (image.slope, image.intercept) if kept_integers else (1.0, 0.0)
-    named = _agreed(modality_of(sidecar), options.modality, path)
-    modality, guessed = (
-        (named, ()) if named else _guessed(frames[..., 0] * np.float32(slope) + np.float32(intercept))
-    )
-    frames, missing = _without_gaps(frames, _BACKGROUND[modality], path)
+    known = outline(path, options)
+    frames, trailing = read_values(known.image, known.grid)
+    slope, intercept = known.image.scale_of(frames)
+    frames, missing = _without_gaps(frames, _BACKGROUND[known.modality], path)
     return Series(
         frames=frames,
-        times=times,
-        grid=grid,
-        modality=modality,
-        unit=_UNITS[modality],
+        times=known.times,
+        grid=known.grid,
+        modality=known.modality,
+        unit=_UNITS[known.modality],
         slope=slope,
         intercept=intercept,
-        acquisition=acquisition_of(sidecar, options, clock.source),
-        findings=(*image.findings, *clock.findings, *more, *trailing, *guessed, *missing),
+        acquisition=known.acquisition,
+        findings=(*known.findings, *trailing, *missing),
     )
 
 
@@ -111,8 +153,11 @@ def _agreed(told: Modality | None, wanted: Modality | None, path: Path) -> Modal
     return wanted or told
 
 
-def _guessed(first: Frames) -> tuple[Modality, tuple[Finding, ...]]:
+def _guessed(image: StoredImage, grid: Grid) -> tuple[Modality, tuple[Finding, ...]]:
     """Tell CT from MR by air: at least one voxel in a hundred far below zero means Hounsfield units."""
+    stored, _ = read_values(image, grid, only_first=True)
+    slope, intercept = image.scale_of(stored)
+    first = stored * np.float32(slope) + np.float32(intercept)
     with np.errstate(invalid="ignore"):
         share = float(np.mean(first < _AIR_HU))
     modality = Modality.CT if share >= 0.01 else Modality.MR

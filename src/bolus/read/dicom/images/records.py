@@ -16,23 +16,6 @@ class NotUsable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
-    """A file that is not used, and why.
-
-    Parameters
-    ----------
-    path, reason
-        Which file, and why in a few words that hold no text from the file.
-    series_uid
-        The series that it says it belongs to, where it could be read so far.
-    """
-
-    path: Path
-    reason: str
-    series_uid: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Source:
     """How a file stores its pixels.
 

@@ -14,11 +14,11 @@ from bolus.core.arrays import Float64s
 from bolus.core.errors import BadTimes
 from bolus.core.finding import Finding, Severity
 from bolus.core.grid import Grid
-from bolus.read.clock import find_times
-from bolus.read.geometry import make_grid
-from bolus.read.holes import plan_repair
-from bolus.read.records import Image, Kind, Label
-from bolus.read.stack import Stack
+from bolus.read.dicom.clock import find_times
+from bolus.read.dicom.geometry import make_grid
+from bolus.read.dicom.holes import plan_repair
+from bolus.read.dicom.images.records import Image, Kind, Label
+from bolus.read.dicom.stack import Stack
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from bolus.core.arrays import Float64s
-from bolus.read.classic import make_image
-from bolus.read.records import Image, NotUsable, Source
-from bolus.read.stamps import binary, number
+from bolus.read.dicom.images.classic import make_image
+from bolus.read.dicom.images.records import Image, NotUsable, Source
+from bolus.read.dicom.images.stamps import binary, number
 
 _SLICE = re.compile(r"sSliceArray\.asSlice\[(\d+)\]\.sPosition\.d(Sag|Cor|Tra)\s*=\s*([-+.\deE]+)")
 _COUNT = re.compile(r"sSliceArray\.lSize\s*=\s*(\d+)")

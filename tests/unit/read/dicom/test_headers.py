@@ -12,8 +12,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, RLE
 
 from bolus.core.errors import NoSeries, UnreadableFile
 from bolus.read import load, survey
+from bolus.read.dicom.images.file import read_images
 from bolus.read.files import find_files
-from bolus.read.headers import read_images
 
 
 def one_file(dicom, folder, edit=None):

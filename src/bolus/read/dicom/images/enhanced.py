@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from pydicom.dataset import Dataset
 
-from bolus.read.classic import make_image
-from bolus.read.dates import first_text
-from bolus.read.records import Image, NotUsable, Source
-from bolus.read.xray import xray_frame
+from bolus.read.dicom.images.classic import make_image
+from bolus.read.dicom.images.dates import first_text
+from bolus.read.dicom.images.records import Image, NotUsable, Source
+from bolus.read.dicom.images.xray import xray_frame
 
 _MACROS: Final = {
     "PlanePositionSequence": ("ImagePositionPatient",),

@@ -18,11 +18,11 @@ from bolus.core.arrays import Float64s
 from bolus.core.errors import BadTimes
 from bolus.core.finding import Finding, Severity
 from bolus.core.units import Modality
-from bolus.read.align import Alignment, NotAligned, line_up
-from bolus.read.dates import over_midnight
-from bolus.read.records import Image
-from bolus.read.stack import Stack
-from bolus.read.stamps import RANKS
+from bolus.read.dicom.align import Alignment, NotAligned, line_up
+from bolus.read.dicom.images.dates import over_midnight
+from bolus.read.dicom.images.records import Image
+from bolus.read.dicom.images.stamps import RANKS
+from bolus.read.dicom.stack import Stack
 
 TRUST: Final = (
     "FrameAcquisitionDateTime", "FrameReferenceDateTime", "AcquisitionDateTime", "AcquisitionTime",

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from bolus.read.dates import day, first_text, moment, time_of_day
+from bolus.read.dicom.images.dates import day, first_text, moment, time_of_day
 
 RANKS = ("TemporalPositionIndex", "TemporalPositionIdentifier", "AcquisitionNumber", "InstanceNumber")
 

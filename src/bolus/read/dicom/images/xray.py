@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bolus.read.classic import kind_of, label_of, scale_of, vector
-from bolus.read.records import Image, NotUsable, Source, Vector
-from bolus.read.stamps import number, read_clocks, read_ranks
+from bolus.read.dicom.images.classic import kind_of, label_of, scale_of, vector
+from bolus.read.dicom.images.records import Image, NotUsable, Source, Vector
+from bolus.read.dicom.images.stamps import number, read_clocks, read_ranks
 
 _AXIAL_LOOK = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 

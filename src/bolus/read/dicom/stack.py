@@ -11,7 +11,7 @@ import numpy as np
 
 from bolus.core.arrays import Float64s
 from bolus.core.finding import Finding, Severity
-from bolus.read.records import Image
+from bolus.read.dicom.images.records import Image
 
 _SAME_PLACE_MM = 0.2  # table and rounding jitter between two passes over one slice
 _SAME_VIEW_PX = 0.5

@@ -14,9 +14,9 @@ from pydicom.pixels.utils import iter_pixels, pixel_array
 
 from bolus.core.arrays import Frames
 from bolus.core.units import Modality
-from bolus.read.headers import BROKEN
-from bolus.read.layout import Layout
-from bolus.read.records import Image, Source
+from bolus.read.dicom.images.file import BROKEN
+from bolus.read.dicom.images.records import Image, Source
+from bolus.read.dicom.layout import Layout
 
 _AIR_HU: Final = -1024.0
 _NOT_TISSUE_HU: Final = (-900.0, 3071.0)

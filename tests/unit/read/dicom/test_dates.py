@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bolus.read.dates import day, moment, over_midnight, time_of_day
+from bolus.read.dicom.images.dates import day, moment, over_midnight, time_of_day
 
 
 @pytest.mark.parametrize(

@@ -1,34 +1,25 @@
-"""JSON beside a NIfTI file (BIDS, dcm2niix): frame times first of all."""
+"""When the frames of a NIfTI file were taken, by its sidecar or its header."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 
 from bolus.core.arrays import Float64s, Times
-from bolus.core.errors import BadTimes, UnreadableFile
+from bolus.core.errors import BadTimes
 from bolus.core.finding import Finding, Severity
-from bolus.core.series import Acquisition
-from bolus.core.units import Modality
+from bolus.read.nifti.header import StoredImage
+from bolus.read.nifti.sidecar import Sidecar, number, text
 from bolus.read.options import ReadOptions
-from bolus.read.stored import StoredImage
-from bolus.read.text import checked_uid, plain
 
-Sidecar: TypeAlias = Mapping[str, Any]
-
-_MAX_JSON_BYTES: Final = 16 * 2**20
 _SHORTEST_S, _LONGEST_S = 0.1, 20.0  # a frame interval outside is in another unit, or not one
 _SECONDS: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 _FRAME_LISTS: Final = ("FrameTimesStart", "VolumeTiming")
 _ASK: Final = "Give the frame interval with --dt."
-_CT_ONLY: Final = ("KVP", "XRayTubeCurrent", "XRayExposure", "ExposureTime", "GantryDetectorTilt")
-_MR_ONLY: Final = ("EchoTime", "MagneticFieldStrength", "FlipAngle", "InversionTime")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,85 +42,6 @@ class Clock:
     axis: int | None
     source: str
     findings: tuple[Finding, ...] = ()
-
-
-def read_sidecar(image_path: Path) -> Sidecar:
-    """Read the `.json` of the same stem; empty where there is none.
-
-    Raises
-    ------
-    UnreadableFile
-        If it is there and is not a JSON object.
-    """
-    name = image_path.name
-    stem = name[: -len(".nii.gz")] if name.lower().endswith(".nii.gz") else image_path.stem
-    path = image_path.with_name(stem + ".json")
-    try:
-        if not path.is_file():
-            return {}
-        with path.open("rb") as file:  # a JSON cut at the limit does not parse, which refuses a huge one
-            content = json.loads(file.read(_MAX_JSON_BYTES).decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as problem:
-        raise _bad_sidecar(path, str(problem)[:200]) from problem
-    if not isinstance(content, dict):
-        raise _bad_sidecar(path, type(content).__name__)
-    return content
-
-
-def _bad_sidecar(path: Path, found: str) -> UnreadableFile:
-    return UnreadableFile(
-        "the JSON file beside the image cannot be read",
-        wanted="one JSON object",
-        found=found,
-        where=path,
-        remedy="Repair it, or rename it and give --dt, --te and --modality.",
-    )
-
-
-def number(sidecar: Sidecar, key: str) -> float | None:
-    """Return a finite number of the sidecar, None where it holds none."""
-    value = sidecar.get(key)
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or abs(value) > 1e30:
-        return None
-    return float(value) if isfinite(value) else None
-
-
-def text(sidecar: Sidecar, key: str) -> str:
-    """Return a text of the sidecar as one plain line, empty where it holds none."""
-    value = sidecar.get(key)
-    return plain(value, 200) if isinstance(value, str) else ""
-
-
-def acquisition_of(sidecar: Sidecar, options: ReadOptions, clock: str) -> Acquisition:
-    """Gather what the sidecar tells about the scan; an echo time above 1 can only be milliseconds."""
-    te_s, tr_s = number(sidecar, "EchoTime"), number(sidecar, "RepetitionTime")
-    te_ms = None if te_s is None or te_s <= 0 else te_s * (1000.0 if te_s < 1 else 1.0)
-    return Acquisition(
-        description=text(sidecar, "SeriesDescription") or text(sidecar, "ProtocolName"),
-        source="nifti",
-        manufacturer=text(sidecar, "Manufacturer"),
-        model=text(sidecar, "ManufacturersModelName"),
-        te_ms=te_ms if te_ms is not None else options.te_ms,
-        tr_ms=None if tr_s is None or tr_s <= 0 else tr_s * 1000.0,
-        kvp=number(sidecar, "KVP"),
-        thickness_mm=number(sidecar, "SliceThickness"),
-        study_uid=checked_uid(sidecar.get("StudyInstanceUID")),
-        series_uid=checked_uid(sidecar.get("SeriesInstanceUID")),
-        clock=clock,
-        n_files=1,
-    )
-
-
-def modality_of(sidecar: Sidecar) -> Modality | None:
-    """Return the modality that the sidecar names, or that its fields can only belong to."""
-    named = text(sidecar, "Modality").upper()
-    if named in set(Modality):
-        return Modality(named)
-    is_ct = any(key in sidecar for key in _CT_ONLY)
-    is_mr = any(key in sidecar for key in _MR_ONLY)
-    if is_ct == is_mr:
-        return None
-    return Modality.CT if is_ct else Modality.MR
 
 
 def clock_of(image: StoredImage, sidecar: Sidecar, options: ReadOptions) -> Clock:
