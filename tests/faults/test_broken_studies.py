@@ -241,6 +241,20 @@ def test_a_slope_that_is_no_number_is_refused(make_study, refused, slope):
     assert "RescaleSlope" in refused(folder).found
 
 
+def test_a_tube_voltage_that_is_no_number_costs_no_image(make_study):
+    folder = make_study(with_all(KVP=80, SliceThickness=5.5))
+    good = load(folder)
+    for file in folder.iterdir():
+        content = file.read_bytes()
+        spoilt = content.replace(b"\x60\x00DS\x04\x0080.0", b"\x60\x00DS\x04\x008O.0")
+        spoilt = spoilt.replace(b"\x50\x00DS\x04\x005.5 ", b"\x50\x00DS\x04\x005,5 ")
+        assert sum(a != b for a, b in zip(spoilt, content, strict=True)) == 2
+        file.write_bytes(spoilt)
+    odd = load(folder)
+    assert (good.acquisition.kvp, odd.acquisition.kvp, odd.acquisition.thickness_mm) == (80, None, None)
+    np.testing.assert_array_equal(odd.frames, good.frames)
+
+
 @pytest.mark.parametrize("name", ["RescaleSlope", "RescaleIntercept"])
 def test_an_empty_rescaling_is_told(make_study, accepted, name):
     accepted(make_study(with_all(**{name: None})), "NO_RESCALE")

@@ -1,13 +1,17 @@
 """What must hold for every clock and every hole."""
 
+from itertools import permutations
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bolus.core.grid import Grid, canonical, same_place, turn_canonical
 from bolus.read.dicom.align import line_up
 from bolus.read.dicom.clock import settle
 from bolus.read.dicom.holes import fill, plan_repair
 from bolus.read.dicom.images.dates import moment, over_midnight, time_of_day
+from bolus.read.placement import place_onto
 
 LAW = settings(max_examples=60, deadline=None)
 
@@ -89,3 +93,20 @@ def test_settled_times_start_at_zero(scan):
     settled = settle(times)
     assert settled.min() == 0.0
     assert settled.shape in {times.shape, times.shape[1:]}
+
+
+@LAW
+@given(
+    axes=st.sampled_from(list(permutations(range(3)))),
+    flips=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    shear=st.floats(-0.4, 0.4),
+    keep_slices=st.booleans(),
+)
+def test_a_volume_in_any_stored_order_finds_its_grid(axes, flips, shear, keep_slices):
+    affine = np.array([[0, 0, 2.0, 1], [1.5, 0, 0, 2], [0, -1, shear, 3], [0, 0, 0, 1]])
+    grid = canonical((4, 5, 6), affine, keep_slices=keep_slices)
+    values = np.arange(np.prod(grid.shape)).reshape(grid.shape)
+    stored, where = Grid(grid.shape, grid.affine, axes, flips).stored(values)
+    own = place_onto(stored.shape, where, grid)
+    assert same_place(own, grid)
+    np.testing.assert_array_equal(turn_canonical(stored, own), values)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, NoReturn
 
-from bolus.core.errors import NoSeries, UnreadableFile
+from bolus.core.errors import BadInput, NoSeries, UnreadableFile
 
 MAX_MEMBERS: Final = 200_000
 """Most files in one archive: ten times the widest detector's longest scan (320 slices x 60 frames)."""
@@ -76,7 +76,19 @@ def opened(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="bolus-") as folder:
         root = Path(folder).resolve()
         _unpack_nested(path, root)
-        yield root
+        try:
+            yield root
+        except BadInput as error:
+            raise _named_inside(error, path, root) from None
+
+
+def _named_inside(error: BadInput, path: Path, root: Path) -> BadInput:
+    """Return an error that names the archive where it named a file that is gone by now."""
+    if error.where is None or not Path(error.where).is_relative_to(root):
+        return error
+    where = path / Path(error.where).relative_to(root)
+    parts = {"wanted": error.wanted, "found": error.found, "remedy": error.remedy}
+    return type(error)(error.what, where=where, **parts)
 
 
 def _require_readable(path: Path) -> None:
@@ -245,10 +257,10 @@ def _target(root: Path, name: str, archive: Path) -> Path | None:
         _refuse_member(archive, name, "points outside the archive")
     if not parts or _JUNK & set(parts) or parts[-1].startswith("._"):
         return None
-    return root.joinpath(*(_plain(part) for part in parts))
+    return root.joinpath(*(_safe_name(part) for part in parts))
 
 
-def _plain(part: str) -> str:
+def _safe_name(part: str) -> str:
     """Return a name that every file system takes."""
     kept = re.sub(r"[^\w.,()+=@ -]", "_", part).strip() or "_"
     if len(kept.encode()) <= _LONGEST_NAME:

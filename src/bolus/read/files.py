@@ -31,7 +31,7 @@ class Rejected:
 
 
 def find_files(place: Path) -> tuple[list[Path], list[Rejected]]:
-    """Return the regular files under a folder (or the file itself), and what was passed over.
+    """Return the regular files under a folder (or the file itself) and what was passed over.
 
     Links to files are followed, links to folders once; pipes, devices, sockets, hidden and empty
     files are passed over, each with its reason.
@@ -39,34 +39,14 @@ def find_files(place: Path) -> tuple[list[Path], list[Rejected]]:
     Raises
     ------
     UnreadableFile
-        If the place is missing, not permitted, or holds absurdly many files.
+        If the place holds absurdly many files.
     """
-    try:
-        mode = place.stat().st_mode
-        if not stat.S_ISDIR(mode):
-            return _single(place, mode), []
-    except OSError as error:
-        raise _unreadable(place, error) from error
+    if not place.is_dir():
+        return [place], []
     found: list[Path] = []
     skipped: list[Rejected] = []
     _walk(place, 0, set(), found, skipped)
     return sorted(found), skipped
-
-
-def _single(place: Path, mode: int) -> list[Path]:
-    if not stat.S_ISREG(mode):
-        raise UnreadableFile("this is neither a file nor a folder", wanted="a study", where=place)
-    return [place]
-
-
-def _unreadable(place: Path, error: OSError) -> UnreadableFile:
-    return UnreadableFile(
-        "the study cannot be opened",
-        wanted="a folder, a file or a zip",
-        found=error.strerror or type(error).__name__,
-        where=place,
-        remedy="Check the path and its permissions.",
-    )
 
 
 def _walk(folder: Path, depth: int, seen: set[str], found: list[Path], skipped: list[Rejected]) -> None:
@@ -77,9 +57,7 @@ def _walk(folder: Path, depth: int, seen: set[str], found: list[Path], skipped: 
     seen.add(real)
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        if depth == 0:
-            raise _unreadable(folder, error) from error
+    except OSError:
         skipped.append(Rejected(folder, "a folder that may not be opened"))
         return
     for entry in entries:

@@ -17,6 +17,9 @@ _BRAIN: Final = re.compile(r"brain|head|cerebr|neuro|skull|stroke|kopf|cranio|en
 _ELSEWHERE: Final = re.compile(
     r"abdom|pelvi|chest|thorax|heart|card|coron|liver|breast|knee|spine|prostat|kidney|lung|aort"
 )
+_MAPS: Final = (
+    "CBF", "RCBF", "RELCBF", "CBV", "RCBV", "RELCBV", "MTT", "RELMTT", "TTP", "TMAX", "TTD", "PBP", "GBP",
+)  # fmt: skip
 _NOT_PERFUSION: Final = {
     "LOCALIZER": "a localizer",
     "SCOUT": "a localizer",
@@ -32,24 +35,7 @@ _NOT_PERFUSION: Final = {
     "PHASE MAP": "phase images",
     "REAL": "real-part images",
     "IMAGINARY": "imaginary-part images",
-    **dict.fromkeys(
-        (
-            "CBF",
-            "RCBF",
-            "RELCBF",
-            "CBV",
-            "RCBV",
-            "RELCBV",
-            "MTT",
-            "RELMTT",
-            "TTP",
-            "TMAX",
-            "TTD",
-            "PBP",
-            "GBP",
-        ),
-        "a perfusion map",
-    ),
+    **dict.fromkeys(_MAPS, "a perfusion map"),
 }
 _NOT_BY_NAME: Final = re.compile(
     r"dose report|patient protocol|screen ?(save|capture)|localizer|\bscout\b|topogram|surview|scanogram"

@@ -91,7 +91,6 @@ class Timing:
     clock: str
     table: NDArray[np.intp]
     times: Float64s
-    verdicts: tuple[Verdict, ...] = ()
     findings: tuple[Finding, ...] = ()
     unused: Mapping[str, int] = field(default_factory=dict)
 
@@ -120,14 +119,14 @@ def find_times(stack: Stack, *, dt_s: float | None = None, where: Path | str = "
     passed = [(verdict, timing) for verdict, timing in trials if timing is not None]
     passed.sort(key=lambda trial: (trial[0].clock in GUESSED, trial[0].grade))
     if dt_s is not None:
-        return _count(stack, dt_s, passed[0][1] if passed else None, verdicts, where)
+        return _count(stack, dt_s, passed[0][1] if passed else None, where)
     if not passed:
         raise _no_clock(stack, verdicts, where)
     verdict, timing = passed[0]
     assert timing is not None  # noqa: S101  the list above holds no other
     rivals = [rival for _, rival in passed[1:] if rival is not None]
     findings = (*timing.findings, _told(verdict, verdicts), *_doubts(verdict, timing, rivals))
-    return Timing(timing.clock, timing.table, timing.times, verdicts, findings, timing.unused)
+    return Timing(timing.clock, timing.table, timing.times, findings, timing.unused)
 
 
 def settle(times: Float64s) -> Float64s:
@@ -186,7 +185,7 @@ def _read(stack: Stack, clock: str) -> tuple[Timing, list[str]]:
         "a second image of one place and time": doubled,
         "between two frames": aligned.surplus,
     }
-    return Timing(clock, _resolve(aligned, kept), times, (), _loose(unused, rounded), unused), doubts
+    return Timing(clock, _resolve(aligned, kept), times, _loose(unused, rounded), unused), doubts
 
 
 def _values(stack: Stack, clock: str) -> list[Float64s]:
@@ -333,16 +332,14 @@ def _doubts(verdict: Verdict, timing: Timing, rivals: Sequence[Timing]) -> list[
     return found
 
 
-def _count(
-    stack: Stack, dt_s: float, clocked: Timing | None, verdicts: tuple[Verdict, ...], where: Path | str
-) -> Timing:
+def _count(stack: Stack, dt_s: float, clocked: Timing | None, where: Path | str) -> Timing:
     """Give frames a fixed interval, in the order of a clock or else of a number."""
     ordered = clocked or _by_rank(stack, where)
     counted = np.tile(np.arange(ordered.table.shape[1]) * dt_s, (len(ordered.table), 1))
     text = f"Frame times are counted in steps of {dt_s:g} s as asked for, in the order of {ordered.clock}."
     told = Finding("TIME_GUESSED", Severity.WARN, text, dt_s)
     doubled = tuple(f for f in ordered.findings if f.code != "TIME_ROUNDED")
-    return Timing(f"--dt {dt_s:g} s", ordered.table, counted, verdicts, (*doubled, told), ordered.unused)
+    return Timing(f"--dt {dt_s:g} s", ordered.table, counted, (*doubled, told), ordered.unused)
 
 
 def _by_rank(stack: Stack, where: Path | str) -> Timing:

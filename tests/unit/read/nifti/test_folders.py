@@ -1,6 +1,7 @@
 """A folder of NIfTI files gives the one series that it holds, or names the several."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import nibabel as nib
@@ -111,3 +112,14 @@ def test_a_damaged_file_alone_is_named(tmp_path: Path) -> None:
     (tmp_path / "scan.nii.gz").write_bytes(b"\x1f\x8b\x08")
     with pytest.raises(UnreadableFile, match="damaged NIfTI"):
         load(tmp_path)
+
+
+def test_an_error_names_the_archive_and_not_where_it_was_unpacked(tmp_path: Path) -> None:
+    path = volume(tmp_path / "study", "scan", Modality="MR", VolumeTiming=[0, 1])
+    with zipfile.ZipFile(tmp_path / "study.zip", "w") as packed:
+        for file in (path, path.with_name("scan.json")):
+            packed.write(file, f"inside/{file.name}")
+    with pytest.raises(BadTimes) as caught:
+        load(tmp_path / "study.zip")
+    assert caught.value.where == str(tmp_path / "study.zip" / "inside" / "scan.nii.gz")
+    assert "VolumeTiming" in caught.value.what

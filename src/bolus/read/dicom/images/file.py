@@ -20,7 +20,7 @@ from bolus.read.dicom.images.enhanced import enhanced_images
 from bolus.read.dicom.images.mosaic import is_mosaic, mosaic_images
 from bolus.read.dicom.images.records import Image, NotUsable, Source
 from bolus.read.dicom.images.stamps import number
-from bolus.read.dicom.images.tags import VALUES, WANTED
+from bolus.read.dicom.images.tags import DISPENSABLE, VALUES, WANTED
 from bolus.read.dicom.images.xray import xray_images
 from bolus.read.files import Rejected
 from bolus.read.text import checked_uid, plain
@@ -103,6 +103,8 @@ def _value(dataset: Dataset, name: str, tag: BaseTag) -> Any:
     try:
         return dataset[tag].value
     except BROKEN as error:
+        if name in DISPENSABLE:
+            return None
         raise NotUsable(f"damaged {name} ({type(error).__name__})") from error
 
 

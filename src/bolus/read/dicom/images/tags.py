@@ -32,6 +32,13 @@ _PRIVATE: Final = {
 }
 # Vendors' attributes, under names of our own; their elements are where the vendors always put them.
 
+DISPENSABLE: Final = frozenset({
+    "SeriesNumber", "InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier", "TemporalResolution",
+    "TriggerTime", "FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate", "KVP",
+    "SliceThickness", "RepetitionTime",
+})  # fmt: skip
+"""What counts as absent where it cannot be parsed: no voxel's value or place depends on it alone."""
+
 _NESTED: Final = ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"]
 _CREATORS: Final = [(group, 0x0010 + i) for group in (0x19, 0x21, 0x29, 0x43, 0x2005) for i in range(2)]
 
