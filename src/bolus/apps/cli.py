@@ -94,6 +94,7 @@ def _run(study: Path, out: Path, recipe: Recipe, terminal: Terminal) -> None:
     from bolus.apps import listing
 
     export.require_writable(out)
+    _require_files(recipe)
     options = _reading(recipe)
     with terminal.progress() as progress:
         progress("read", 0, 1)
@@ -117,6 +118,16 @@ def _recipe(file: Path | None, chosen: dict[str, Any]) -> Recipe:
     start = DEFAULT if file is None else _read_recipe(file)
     given = {name: value for name, value in chosen.items() if value is not None}
     return replace(start, **given)
+
+
+def _require_files(recipe: Recipe) -> None:
+    """Make sure, before minutes of work, that the files which a recipe names are there."""
+    for name in ("aif", "vof", "mask"):
+        text = str(getattr(recipe, name))
+        if text.lower().endswith((".csv", ".nii", ".nii.gz")) and not Path(text).is_file():
+            raise UnreadableFile(
+                f"there is no such file for --{name}", where=text, remedy="Check the path that was given."
+            )
 
 
 def _reading(recipe: Recipe) -> ReadOptions:
