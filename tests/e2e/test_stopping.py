@@ -78,12 +78,12 @@ def test_a_reader_that_leaves_is_no_error(study: Path) -> None:
 
 
 def test_names_in_another_encoding_are_told(tmp_path: Path) -> None:
-    study = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    study = Path(os.fsdecode(os.fsencode(tmp_path) + b"/name-\xe9"))
     done = subprocess.run(
         [*PROGRAM, "info", study, "--json"], capture_output=True, text=True, check=False, encoding="utf-8"
     )
     assert done.returncode == 3
-    assert "caf" in done.stdout
+    assert "name-" in done.stdout
     assert "Traceback" not in done.stderr
 
 
