@@ -14,7 +14,7 @@ from time import perf_counter
 import numpy as np
 
 from bolus import deconvolve, lesions, prepare, quality, quantify, read, tracer, vessels
-from bolus.core.arrays import Mask, Volume
+from bolus.core.arrays import Float64s, Mask, Volume
 from bolus.core.brain import Brain
 from bolus.core.errors import BadInput, BadRecipe
 from bolus.core.finding import Finding, Progress, Severity, silent
@@ -56,38 +56,27 @@ def run(series: Series, recipe: Recipe = DEFAULT, *, progress: Progress = silent
     """
     _check(series, recipe)
     watch = Stopwatch(progress)
-    with watch("motion"):
-        still, motion = prepare.correct_motion(
-            series, method=recipe.motion, reference=_reference(recipe), progress=progress
-        )
-    with watch("brain"):
-        brain = _brain(still, motion, recipe)
-        voxels = prepare.even_grid(still.within(brain.inside), dt=recipe.time_step)
-    with watch("tracer"):
-        baseline = tracer.find_baseline(voxels, brain.tissue)
-        raw = tracer.to_concentration(voxels, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
-        underlay = _underlay(still, baseline.arrival_s)
-    with watch("filter"):
-        seen = voxels if motion is None or motion.unseen is None else voxels.within(~motion.unseen)
-        contrast = _filtered(seen, baseline, recipe)
-    perfusion = _perfuse(Scan(raw, contrast, brain, underlay), recipe, watch)
+    scan = _prepare(series, recipe, watch)
+    perfusion = _perfuse(scan, recipe, watch)
     with watch("quality"):
-        evidence = quality.Evidence(still, motion, brain, contrast, raw, perfusion.vessels, perfusion.maps)
-        findings = _joined(still, brain, contrast, perfusion, quality.check(evidence))
+        evidence = quality.Evidence(
+            series, scan.motion, scan.brain, scan.contrast, scan.raw, perfusion.vessels, perfusion.maps
+        )
+        findings = _joined(series, scan, perfusion, quality.check(evidence))
     return Result(
         modality=series.modality,
         acquisition=series.acquisition,
         grid=series.grid,
         times=series.times,
-        underlay=underlay,
-        steps=contrast.steps,
+        underlay=scan.underlay,
+        steps=scan.contrast.steps,
         recipe=recipe,
-        motion=motion,
-        brain=brain,
-        baseline=(baseline.first, baseline.last),
-        noise=contrast.noise,
+        motion=scan.motion,
+        brain=scan.brain,
+        baseline=scan.contrast.baseline,
+        noise=scan.contrast.noise,
         vessels=perfusion.vessels,
-        curves=_tissue_curves(contrast, perfusion.lesions, brain),
+        curves=_tissue_curves(scan.contrast, perfusion.lesions, scan.brain),
         maps=perfusion.maps,
         lesions=None if any(f.severity is Severity.FAIL for f in findings) else perfusion.lesions,
         findings=findings,
@@ -104,6 +93,32 @@ class Scan:
     contrast: Concentration
     brain: Brain
     underlay: Volume
+    motion: MotionTrace | None
+
+
+def _prepare(series: Series, recipe: Recipe, watch: Stopwatch) -> Scan:
+    """Take the images to contrast inside the brain.
+
+    Each large array is let go as soon as the next one is made from it: a wide scanner's study is several GB.
+    """
+    with watch("motion"):
+        still, motion = prepare.correct_motion(
+            series, method=recipe.motion, reference=_reference(recipe), progress=watch.progress
+        )
+    with watch("brain"):
+        brain = _brain(still, motion, recipe)
+        voxels = prepare.even_grid(still.within(brain.inside), dt=recipe.time_step)
+    with watch("tracer"):
+        baseline = tracer.find_baseline(voxels, brain.tissue)
+        underlay = _underlay(still, baseline.arrival_s)
+        del still
+        raw = tracer.to_concentration(voxels, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
+    with watch("filter"):
+        if motion is not None and motion.unseen is not None:
+            voxels = voxels.within(~motion.unseen)
+        voxels = _filtered(voxels, recipe, watch)
+        contrast = tracer.to_concentration(voxels, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
+    return Scan(raw, contrast, brain, underlay, motion)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -231,21 +246,18 @@ def _given(text: str, name: str, raw: Concentration) -> str | Mask | tuple[int, 
     )
 
 
-def _filter(recipe: Recipe, modality: Modality) -> str:
-    if recipe.filter == "auto":
-        return "profile" if modality is Modality.CT else "none"
-    return recipe.filter
-
-
-def _filtered(voxels: Voxels, baseline: tracer.Baseline, recipe: Recipe) -> Concentration:
-    """Filter the noise, and take the contrast of what is left."""
-    smooth = prepare.smooth(
+def _filtered(voxels: Voxels, recipe: Recipe, watch: Stopwatch) -> Voxels:
+    """Filter the noise; MR unasked not at all, because its maps gain nothing from it."""
+    method = recipe.filter
+    if method == "auto":
+        method = "profile" if voxels.modality is Modality.CT else "none"
+    return prepare.smooth(
         voxels,
-        method=_filter(recipe, voxels.modality),
+        method=method,
         sigma_mm=recipe.filter_sigma_mm,
         range_hu=recipe.filter_range_hu,
+        progress=watch.progress,
     )
-    return tracer.to_concentration(smooth, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
 
 
 def _hemisphere(lesion: Lesions, grid: Grid) -> Mask | None:
@@ -265,26 +277,27 @@ def _tissue_curves(contrast: Concentration, lesion: Lesions, brain: Brain) -> Ti
     }
     if not lesion.tissue.any():
         regions = {"tissue": brain.tissue}
-    curves = {name: contrast.curves[contrast.rows(where)] for name, where in regions.items()}
-    means = {
-        name: np.asarray(np.nanmean(rows, axis=0, dtype=np.float64))
-        for name, rows in curves.items()
-        if rows.size
-    }
+    means = {name: _mean_curve(contrast, where) for name, where in regions.items() if where.any()}
     return TissueCurves(contrast.times, means, contrast.unit)
 
 
+def _mean_curve(contrast: Concentration, where: Mask) -> Float64s:
+    """Average the curves of a region that hold numbers, block by block; NaN where there are none."""
+    rows = contrast.rows(where & contrast.mask)
+    rows = rows[np.isfinite(contrast.curves[rows, 0])]
+    blocks = (
+        contrast.curves[rows[i : i + 4096]].sum(axis=0, dtype=np.float64) for i in range(0, rows.size, 4096)
+    )
+    total = sum(blocks, start=np.zeros(contrast.times.size))
+    return np.asarray(total / rows.size if rows.size else np.full(contrast.times.size, np.nan))
+
+
 def _joined(
-    series: Series, brain: Brain, contrast: Concentration, perfusion: Perfusion, checked: tuple[Finding, ...]
+    series: Series, scan: Scan, perfusion: Perfusion, checked: tuple[Finding, ...]
 ) -> tuple[Finding, ...]:
     """Join what the stages noticed, worst first, each code once with its worst severity."""
-    stages = (
-        series.findings,
-        brain.findings,
-        contrast.findings,
-        perfusion.vessels.findings,
-        perfusion.findings,
-    )
+    by_scan = (series.findings, scan.brain.findings, scan.contrast.findings)
+    stages = (*by_scan, perfusion.vessels.findings, perfusion.findings)
     worst_last = list(Severity)
     ranked = sorted(chain(*stages, checked), key=lambda f: -worst_last.index(f.severity))
     first: dict[str, Finding] = {}

@@ -18,7 +18,7 @@ from bolus.core.series import Voxels
 from bolus.core.units import Unit
 from bolus.physics.noise import pooled_noise_sd
 from bolus.prepare.early import n_early
-from bolus.prepare.neighbours import LEAST_WEIGHT, Neighbourhood, filtered, neighbourhood, tabulate
+from bolus.prepare.neighbours import LEAST_WEIGHT, Likeness, Neighbourhood, filtered, neighbourhood, tabulate
 
 TIPS_BINS = 12
 """Time bins that TIPS compares curves in: 10-15 keep its cost near that of the bilateral filter."""
@@ -174,7 +174,8 @@ def tips(
     the filter several times faster. Equal tissues have an expected `zeta` of 2 s^2 with s the noise SD of
     one bin; `sigma_zeta` is twice that. The noise is pooled from the first 4 s of all voxels.
     """
-    return _by_profile(voxels, voxels.curves, sigma_mm, TIPS_WIDTH, progress)
+    likeness = _likeness(voxels.curves, voxels, TIPS_WIDTH)
+    return filtered(voxels, _around(voxels, sigma_mm), likeness, progress=progress)
 
 
 def profile(
@@ -219,14 +220,14 @@ def profile(
     `sigma_zeta` is 6 times the variance of a bin of the first result, not 4 as in TIPS, because the noise
     that is left in neighbours is shared.
     """
-    first = tips(voxels, sigma_mm=0.75 * sigma_mm, progress=progress)
-    return _by_profile(voxels, first, sigma_mm, PROFILE_WIDTH, progress)
+    likeness = _likeness(tips(voxels, sigma_mm=0.75 * sigma_mm, progress=progress), voxels, PROFILE_WIDTH)
+    return filtered(voxels, _around(voxels, sigma_mm), likeness, progress=progress)
 
 
-def _by_profile(voxels: Voxels, guide: Curves, sigma_mm: float, width: float, progress: Progress) -> Curves:
-    """Average neighbours by distance and by the likeness of guide curves, shape `(voxels, t)`.
+def _likeness(guide: Curves, voxels: Voxels, width: float) -> Likeness:
+    """Tell how alike two voxels are by their guide curves, shape `(voxels, t)`.
 
-    `width` is `sigma_zeta` over the variance of one time bin of the guide.
+    `width` is `sigma_zeta` over the noise variance of one time bin of the guide.
     """
     n_times = guide.shape[1]
     n_bins = min(TIPS_BINS, n_times)
@@ -234,8 +235,7 @@ def _by_profile(voxels: Voxels, guide: Curves, sigma_mm: float, width: float, pr
     bin_variance = noise**2 * n_bins / n_times if np.isfinite(noise) else 0.0
     spread = max(width * bin_variance, float(np.finfo(np.float32).tiny) * 1e6)
     reach = spread * float(np.sqrt(-2.0 * log(LEAST_WEIGHT)))
-    likeness = tabulate(time_bins(guide, n_bins), lambda zeta: np.exp(-(zeta**2) / (2 * spread**2)), reach)
-    return filtered(voxels, _around(voxels, sigma_mm), likeness, progress=progress)
+    return tabulate(time_bins(guide, n_bins), lambda zeta: np.exp(-(zeta**2) / (2 * spread**2)), reach)
 
 
 def time_bins(curves: Curves, n_bins: int) -> Float32s:
