@@ -11,18 +11,19 @@ from bolus.core.finding import Finding, Severity
 from bolus.core.grid import Grid
 from bolus.core.series import Series
 from bolus.core.units import Modality
-from bolus.physics.noise import MAD_TO_SD
 from bolus.prepare.cranium import AIR_HU, outline_ct
 from bolus.prepare.early import n_early
-from bolus.prepare.scalp import outline_mr
+from bolus.prepare.scalp import contents_mr, outline_mr
 from bolus.prepare.shapes import blurred_within, dilated, eroded
 
 MIN_AREA_CM2 = 5.0
 """Less brain than this in the fullest slice is no brain."""
 MIN_SHARE = 0.2
 BLUR_MM = 1.5
-CSF_HU, TISSUE_HU, CALCIUM_HU = 15.0, 80.0, 100.0
-RIM_MM = 2.0
+CSF_HU, TISSUE_HU, CALCIUM_HU = 15.0, (20.0, 80.0), 100.0
+"""Fluid is below the first; tissue lies between the next two: at 20 HU a voxel is half fluid."""
+RIM_MM = {Modality.CT: 2.0, Modality.MR: 3.5}
+"""Two pixels of an echo-planar image: there bright fluid and dark bone mix to what looks like tissue."""
 
 
 def find_brain(series: Series, *, unseen: Mask | None = None) -> Brain:
@@ -38,9 +39,10 @@ def find_brain(series: Series, *, unseen: Mask | None = None) -> Brain:
 
     Returns
     -------
-    Masks of shape `(x, y, z)`. `inside` is everything inside the skull; `csf` is fluid in it (CT: under
-    15 HU); `tissue` is `inside` without fluid, without what is above 80 HU (CT: calcium, blood) and
-    without the outermost 2 mm. Findings: `NO_SKULL`, `SKULL_OPEN`, `MASK_SMALL`, `UNSEEN`.
+    Masks of shape `(x, y, z)`. `inside` is everything inside the skull. `csf` is fluid in it (CT: under
+    15 HU; MR: half fluid or more). `tissue` is `inside` without voxels that are half fluid, without what
+    is no tissue (CT: over 80 HU, near calcium; MR: dark) and without the outermost 2 mm (MR: 3.5 mm).
+    Findings: `NO_SKULL`, `SKULL_OPEN`, `MASK_SMALL`, `UNSEEN`.
 
     Raises
     ------
@@ -62,9 +64,9 @@ def find_brain(series: Series, *, unseen: Mask | None = None) -> Brain:
         raise _no_brain("an X-ray projection shows no brain to outline", "a CT or MR series")
     _require_brain(inside, series.grid)
     small = _check_size(inside, head, series.grid)
-    fluid, solid = _contents(early, inside, series)
-    rim = inside & ~eroded(inside, series.grid, RIM_MM)
-    tissue = inside & ~fluid & ~solid & ~rim
+    fluid, other = _contents(early, inside, series)
+    rim = inside & ~eroded(inside, series.grid, RIM_MM[series.modality])
+    tissue = inside & ~fluid & ~other & ~rim
     if unseen is None:
         return Brain(inside, tissue, fluid, (*findings, *small))
     lost = _lost(inside & unseen, series.grid)
@@ -92,16 +94,13 @@ def _early_mean(series: Series) -> Volume:
 
 
 def _contents(early: Volume, inside: Mask, series: Series) -> tuple[Mask, Mask]:
-    """Tell fluid, and what is too dense to be tissue, inside the brain."""
+    """Tell fluid, and what else is no tissue, inside the brain."""
+    if series.modality is Modality.MR:
+        return contents_mr(early, inside, series.grid)
     smooth = blurred_within(early, inside, series.grid, BLUR_MM)
-    if series.modality is Modality.CT:
-        calcium = dilated(inside & (early > CALCIUM_HU), series.grid, max(series.grid.spacing_mm[:2]))
-        return inside & (smooth < CSF_HU), inside & ((smooth > TISSUE_HU) | calcium)
-    values = smooth[inside]
-    middle = float(np.median(values))
-    spread = MAD_TO_SD * float(np.median(np.abs(values - middle)))
-    # fluid is the bright tail of T2*-weighted images; a dark core of a vein or of calcium has no signal
-    return inside & (smooth > middle + 3.0 * spread), inside & (smooth < 0.25 * middle)
+    calcium = dilated(inside & (early > CALCIUM_HU), series.grid, max(series.grid.spacing_mm[:2]))
+    low, high = TISSUE_HU
+    return inside & (smooth < CSF_HU), inside & ((smooth < low) | (smooth > high) | calcium)
 
 
 def _require_brain(inside: Mask, grid: Grid) -> None:

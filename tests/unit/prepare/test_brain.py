@@ -65,6 +65,30 @@ def test_tissue_leaves_out_fluid_and_the_rim(head, modality):
     assert 0.6 < brain.tissue.sum() / brain.inside.sum() < 0.97
 
 
+@pytest.mark.parametrize("shading", [0.0, 0.3])
+def test_half_fluid_of_mr_is_no_tissue_under_coil_shading(head, shading):
+    recipe = head(modality=Modality.MR, noise=15.0)
+    plain = recipe.series()
+    side = np.linspace(-1.0, 1.0, recipe.shape[0], dtype=np.float32)[:, None, None, None]
+
+    shaded = find_brain(replace(plain, frames=plain.frames * (1.0 + shading * side)))
+
+    clean = replace(recipe, noise=0.0).series().frame(0)
+    fluid, grey = 900.0, 560.0
+    assert shaded.tissue[clean > 0.8 * fluid + 0.2 * grey].mean() < 0.1
+    deep_tissue = (np.abs(clean - 480.0) < 1) & recipe.inside()  # white matter
+    assert shaded.tissue[deep_tissue].mean() > 0.97
+
+
+def test_mr_without_bright_fluid_keeps_its_tissue(head):
+    recipe = head(modality=Modality.MR, noise=15.0)
+    series = altered(recipe.series(), lambda f: np.minimum(f, 590.0, out=f))
+
+    brain = find_brain(series)
+
+    assert brain.tissue.sum() > 0.6 * brain.inside.sum()
+
+
 def test_calcium_is_inside_but_not_tissue(head):
     recipe = head()
     spot = (slice(50, 52), slice(40, 42), 4)
