@@ -12,6 +12,7 @@ from bolus.core.grid import Grid
 from bolus.core.units import Modality
 from bolus.prepare.pose import LEVER_MM, centre_of, freedoms
 from bolus.prepare.shapes import blurred
+from bolus.prepare.shear import straight, straightened
 
 MAX_POINTS = 20_000
 """The strongest edges among the voxels of the head; more of them are weaker and make no better fit."""
@@ -40,17 +41,19 @@ class Level:
     share: float = 1.0
 
     def image(self, volume: Volume, grid: Grid) -> Volume:
-        """Return a frame `(x, y, z)` at this level, without values that are not finite."""
+        """Return a frame `(x, y, z)` at this level, upright, without values that are not finite."""
         values = cropped(volume) if self.modality is Modality.CT else np.nan_to_num(volume)
-        image: Volume = blurred(binned(values, self.factor), self.grid(grid), self.blur_mm)
+        image: Volume = blurred(
+            binned(straightened(values, grid), self.factor), self.grid(grid), self.blur_mm
+        )
         return image
 
     def grid(self, grid: Grid) -> Grid:
-        """Return the grid of this level's images."""
+        """Return the grid of this level's images: its slices lie straight above each other."""
         nx, ny, nz = grid.shape
         scale = np.diag([self.factor, self.factor, 1.0, 1.0])
         scale[:2, 3] = (self.factor - 1) / 2
-        return Grid((nx // self.factor, ny // self.factor, nz), grid.affine @ scale)
+        return Grid((nx // self.factor, ny // self.factor, nz), straight(grid).affine @ scale)
 
 
 def levels(grid: Grid, modality: Modality) -> tuple[Level, Level]:
@@ -126,7 +129,7 @@ def make_template(reference: Volume, head: Mask, grid: Grid, level: Level) -> Te
     """
     image, own = level.image(reference, grid), level.grid(grid)
     gradient = _gradient(image) @ np.linalg.inv(own.affine[:3, :3])
-    inside = binned(head.astype(np.float32), level.factor) > 0.5
+    inside = binned(straightened(head.astype(np.float32), grid), level.factor) > 0.5
     strength = np.where(inside, np.sum(gradient**2, axis=-1), 0.0)
     n = min(MAX_POINTS, max(_MIN_POINTS * 4, int(level.share * inside.sum())))
     chosen = np.sort(np.argsort(strength, axis=None)[-n:])
