@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 
 from bolus.core.arrays import Curves, Float64s, Mask
 from bolus.core.result import MotionTrace
+from bolus.core.units import Unit
 from bolus.core.vessel import VesselCurve
 from bolus.physics.features import tail, time_to_peak
 from bolus.quality.evidence import Evidence
@@ -251,3 +252,9 @@ def brain_hu(evidence: Evidence) -> float:
 def is_unscaled(evidence: Evidence) -> float:
     """Return 1 where the artery was not scaled to the vein, else 0."""
     return float(evidence.vessels.partial_volume == 1.0)
+
+
+def is_uncalibrated(evidence: Evidence) -> float:
+    """Return 1 where a CBF map in absolute units comes of contrast whose relaxivity is unknown, else 0."""
+    found = evidence.maps.get("CBF")
+    return NOTHING if found is None else float(found.unit is Unit.FLOW)

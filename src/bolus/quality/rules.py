@@ -71,6 +71,9 @@ _ISLES_RATIO: Final = (
 )
 _ISLES_LAG: Final = "the same cases: 5-95 % of the lags are 4-9 s"
 _OEI: Final = "Oei et al., ECR 2013: CBF falls when sampling is slower than 2 s"
+_RELAXIVITY: Final = (
+    "Calamante 2013, doi:10.1016/j.pnmrs.2013.04.002: relaxivities of blood and tissue differ and are unknown"
+)
 
 RULES: Final[tuple[Rule, ...]] = (
     Rule(
@@ -390,6 +393,16 @@ RULES: Final[tuple[Rule, ...]] = (
         ((_I, 0.5),),
         "CBF and CBV of DSC-MRI are relative here: the arterial curve was not scaled to a vein.",
         _HOUSE,
+        _MR,
+    ),
+    Rule(
+        "RELATIVE_ONLY",
+        measures.is_uncalibrated,
+        "above",
+        ((_I, 0.5),),
+        "CBF and CBV of DSC-MRI are uncalibrated: their units are nominal. Compare values within this "
+        "study only; ratios, times and lesions do not depend on the scale.",
+        _RELAXIVITY,
         _MR,
     ),
     Rule(

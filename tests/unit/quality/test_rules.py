@@ -252,6 +252,12 @@ def scaled(is_unscaled: float) -> Evidence:
     return replace(evidence, vessels=replace(evidence.vessels, partial_volume=1.0 if is_unscaled else 1.5))
 
 
+def uncalibrated(is_absolute: float) -> Evidence:
+    evidence = good(Modality.MR)
+    cbf = replace(evidence.maps["CBF"], unit=Unit.FLOW if is_absolute else Unit.RATIO)
+    return replace(evidence, maps={**evidence.maps, "CBF": cbf})
+
+
 def agreeing(rank_correlation: float) -> Evidence:
     rng = np.random.default_rng(0)
     n = np.count_nonzero(INSIDE)
@@ -297,6 +303,7 @@ CASES = [
     ("HU_RANGE", brain_hu, 21.0, {19.0: WARN, -1.0: FAIL}),
     ("HU_RANGE", brain_hu, 49.0, {51.0: WARN, 101.0: FAIL}),
     ("NONQUANT", scaled, 0, {1: INFO}),
+    ("RELATIVE_ONLY", uncalibrated, 0, {1: INFO}),
     ("MAP_GAPS", gaps, 4.0, {6.0: WARN, 51.0: FAIL}),
     ("METHOD_DISAGREE", agreeing, 0.95, {0.7: WARN}),
 ]
