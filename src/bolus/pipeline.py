@@ -16,7 +16,7 @@ import numpy as np
 from bolus import deconvolve, lesions, prepare, quality, quantify, read, tracer, vessels
 from bolus.core.arrays import Float64s, Mask, Volume
 from bolus.core.brain import Brain
-from bolus.core.errors import BadInput, BadRecipe
+from bolus.core.errors import BadInput, BadRecipe, MissingTag
 from bolus.core.finding import Finding, Progress, Severity, silent
 from bolus.core.grid import Grid
 from bolus.core.lesion import Lesions
@@ -24,11 +24,12 @@ from bolus.core.maps import Maps
 from bolus.core.recipe import DEFAULT, Recipe
 from bolus.core.result import MotionTrace, Result, TissueCurves
 from bolus.core.series import Concentration, Series, Voxels
-from bolus.core.units import Modality
+from bolus.core.units import Modality, Unit
 from bolus.core.vessel import VesselCurve, Vessels
 
 _PACKAGES = ("bolus", "numpy", "scipy", "numba", "pydicom", "nibabel", "simpleitk", "matplotlib")
 _MIN_FRAMES = 8
+_CONTRAST = {Modality.CT: Unit.HU, Modality.MR: Unit.PER_SECOND}
 
 
 def run(series: Series, recipe: Recipe = DEFAULT, *, progress: Progress = silent) -> Result:
@@ -176,6 +177,16 @@ class Stopwatch:
 
 
 def _check(series: Series, recipe: Recipe) -> None:
+    """Refuse now what would be refused after minutes of work."""
+    _check_series(series, recipe)
+    _check_names(recipe)
+    for text, name in ((recipe.aif, "AIF"), (recipe.vof, "VOF")):
+        _given(text, name, series.grid, _CONTRAST[series.modality])
+    if recipe.mask != "auto":
+        read.load_mask(Path(recipe.mask), series.grid)
+
+
+def _check_series(series: Series, recipe: Recipe) -> None:
     if series.modality is Modality.XA:
         raise BadInput(
             "maps are made of CT and MR series",
@@ -189,12 +200,24 @@ def _check(series: Series, recipe: Recipe) -> None:
             found=str(series.n_frames),
             remedy="Give the dynamic series; `bolus info` lists what the study holds.",
         )
+    if series.modality is Modality.MR and not (recipe.te_ms or series.acquisition.te_ms):
+        raise MissingTag(
+            "the series has no echo time, and signal cannot become concentration without one",
+            wanted="EchoTime",
+            found="none",
+            remedy="Give the echo time in milliseconds with --te.",
+        )
+
+
+def _check_names(recipe: Recipe) -> None:
     if recipe.method not in deconvolve.METHODS:
         raise BadRecipe(
             "unknown deconvolution method", wanted=", ".join(deconvolve.METHODS), found=recipe.method
         )
     if recipe.rule not in lesions.RULES:
         raise BadRecipe("unknown lesion rule", wanted=", ".join(lesions.RULES), found=recipe.rule)
+    if recipe.filter != "auto" and recipe.filter not in prepare.METHODS:
+        raise BadRecipe("unknown filter", wanted=", ".join(("auto", *prepare.METHODS)), found=recipe.filter)
 
 
 def _reference(recipe: Recipe) -> str | int:
@@ -220,30 +243,38 @@ def _vessels(raw: Concentration, brain: Brain, recipe: Recipe, *, avoid: Mask | 
     return vessels.find_vessels(
         raw,
         brain,
-        aif=_given(recipe.aif, "AIF", raw),
-        vof=_given(recipe.vof, "VOF", raw),
+        aif=_given(recipe.aif, "AIF", raw.grid, raw.unit),
+        vof=_given(recipe.vof, "VOF", raw.grid, raw.unit),
         partial_volume=recipe.partial_volume,
         avoid=avoid,
     )
 
 
-def _given(text: str, name: str, raw: Concentration) -> str | Mask | tuple[int, int, int] | VesselCurve:
+def _given(text: str, name: str, grid: Grid, unit: Unit) -> str | Mask | tuple[int, int, int] | VesselCurve:
     """Turn what the user gave for a vessel into what `find_vessels` takes."""
     if text in {"auto", "none"} or text in vessels.METHODS:
         return text
     parts = text.split(",")
     if len(parts) == 3 and all(p.strip().isdecimal() for p in parts):
-        return int(parts[0]), int(parts[1]), int(parts[2])
+        return _here(tuple(int(p) for p in parts), grid)
     path = Path(text)
     if path.suffix.lower() == ".csv":
-        return vessels.curve_from_csv(path, name, raw.unit)
+        return vessels.curve_from_csv(path, name, unit)
     if path.name.lower().endswith((".nii", ".nii.gz")):
-        return read.load_mask(path, raw.grid)
+        return read.load_mask(path, grid)
     raise BadRecipe(
         f"cannot tell what to take as {name}",
         wanted=f"auto, {', '.join(vessels.METHODS)}, FILE.csv, MASK.nii.gz, or x,y,z",
         found=text,
     )
+
+
+def _here(stored: tuple[int, ...], grid: Grid) -> tuple[int, int, int]:
+    """Turn a voxel of the stored series, as its maps count them, into one of the grid."""
+    place = [0, 0, 0]
+    for i, axis in enumerate(grid.axes):
+        place[axis] = grid.shape[axis] - 1 - stored[i] if grid.flips[i] else stored[i]
+    return place[0], place[1], place[2]
 
 
 def _filtered(voxels: Voxels, recipe: Recipe, watch: Stopwatch) -> Voxels:

@@ -219,3 +219,24 @@ def test_given_vessels_are_used(study: Path, tmp_path: Path) -> None:
     given = np.loadtxt(truth / "aif.csv", delimiter=",", skiprows=1)
     used = np.loadtxt(tmp_path / "out" / "vessels" / "aif.csv", delimiter=",", skiprows=1)
     assert np.corrcoef(given[:, 1], used[:, 1])[0, 1] > 0.9999
+
+
+@pytest.mark.parametrize("flips", [(1, 1, 1), (-1, 1, 1), (1, -1, -1)])
+def test_a_voxel_is_counted_as_in_the_maps(
+    result: Path, study: Path, tmp_path: Path, flips: tuple[int, int, int]
+) -> None:
+    image = nib.load(study / "nifti" / "series.nii.gz")
+    turns = np.array([[i, flip] for i, flip in enumerate(flips)])
+    image.as_reoriented(turns).to_filename(tmp_path / "series.nii.gz")
+    (tmp_path / "series.json").write_bytes((study / "nifti" / "series.json").read_bytes())
+    chosen = nib.load(result / "vessels" / "aif.nii.gz")
+    there = np.argwhere(chosen.as_reoriented(turns).get_fdata() > 0)[0]
+
+    code, _, err = invoke(
+        "run", tmp_path / "series.nii.gz", "-o", tmp_path / "out", "--no-motion", "-q",
+        "--aif", ",".join(map(str, there)),
+    )  # fmt: skip
+
+    assert code == 0, err
+    used = nib.load(tmp_path / "out" / "vessels" / "aif.nii.gz").get_fdata()
+    assert used[tuple(there)] > 0

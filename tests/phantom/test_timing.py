@@ -12,7 +12,7 @@ from bolus.core.result import Result
 
 pytestmark = pytest.mark.slow
 SHAPE = (128, 128, 16)
-RECIPE = replace(bolus.DEFAULT, motion="none", filter="bilateral")
+RECIPE = replace(bolus.DEFAULT, motion="none")
 
 
 def run(timing: str, folder: Path) -> tuple[phantom.Truth, Result, Result]:

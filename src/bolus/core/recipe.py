@@ -116,7 +116,10 @@ def _check(choice: Field[Any], value: Any, hint: str) -> None:
     if wrong_kind or (
         isinstance(value, (int, float)) and not isinstance(value, bool) and not 0 < value < 1e6
     ):
-        raise BadRecipe(f"{choice.name} is out of range", wanted=choice.metadata["help"], found=repr(value))
+        wanted_text = (
+            "a number above 0" if isinstance(value, (int, float)) else choice.metadata["help"].rstrip(".")
+        )
+        raise BadRecipe(f"{choice.name} is out of range", wanted=wanted_text, found=repr(value))
 
 
 DEFAULT = Recipe()

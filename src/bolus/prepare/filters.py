@@ -11,13 +11,12 @@ from typing import Final, Protocol, runtime_checkable
 import numpy as np
 from scipy.ndimage import find_objects, gaussian_filter
 
-from bolus.core.arrays import Curves, Float32s
+from bolus.core.arrays import Curves, Float32s, Times
 from bolus.core.errors import BadRecipe
 from bolus.core.finding import Progress, silent
 from bolus.core.series import Voxels
 from bolus.core.units import Unit
-from bolus.physics.noise import pooled_noise_sd
-from bolus.prepare.early import n_early
+from bolus.physics.noise import MAD_TO_SD
 from bolus.prepare.neighbours import LEAST_WEIGHT, Likeness, Neighbourhood, filtered, neighbourhood, tabulate
 
 TIPS_BINS = 12
@@ -26,6 +25,8 @@ TIPS_WIDTH: Final = 4.0
 """Width of the likeness of TIPS over the noise variance of a bin: twice what equal tissues differ by."""
 PROFILE_WIDTH: Final = 6.0
 """The same for the second pass of `profile`."""
+QUIET_S: Final = 8.0
+"""Time at the start of the scan [s] in which most tissue is still without contrast."""
 USUAL_SIGMA_MM: Final = MappingProxyType({"profile": 4.0})
 """Spatial SD by filter where it is not 3 mm."""
 
@@ -172,7 +173,7 @@ def tips(
     -----
     Curves are compared in at most 12 time bins, as means of about equally many frames each, which makes
     the filter several times faster. Equal tissues have an expected `zeta` of 2 s^2 with s the noise SD of
-    one bin; `sigma_zeta` is twice that. The noise is pooled from the first 4 s of all voxels.
+    one bin; `sigma_zeta` is twice that. The noise is taken from the first 8 s of all voxels.
     """
     likeness = _likeness(voxels.curves, voxels, TIPS_WIDTH)
     return filtered(voxels, _around(voxels, sigma_mm), likeness, progress=progress)
@@ -229,13 +230,27 @@ def _likeness(guide: Curves, voxels: Voxels, width: float) -> Likeness:
 
     `width` is `sigma_zeta` over the noise variance of one time bin of the guide.
     """
-    n_times = guide.shape[1]
-    n_bins = min(TIPS_BINS, n_times)
-    noise = pooled_noise_sd(guide[:, : n_early(voxels.times)])
-    bin_variance = noise**2 * n_bins / n_times if np.isfinite(noise) else 0.0
-    spread = max(width * bin_variance, float(np.finfo(np.float32).tiny) * 1e6)
+    n_bins = min(TIPS_BINS, guide.shape[1])
+    spread = max(width * _bin_variance(guide, voxels.times, n_bins), float(np.finfo(np.float32).tiny) * 1e6)
     reach = spread * float(np.sqrt(-2.0 * log(LEAST_WEIGHT)))
     return tabulate(time_bins(guide, n_bins), lambda zeta: np.exp(-(zeta**2) / (2 * spread**2)), reach)
+
+
+def _bin_variance(curves: Curves, times: Times, n_bins: int) -> float:
+    """Estimate the noise variance of the mean over a time bin, from the frames before contrast.
+
+    From the means of their two halves, not from single frames: frames that were interpolated between
+    others share noise, and would seem to have less of it than their mean has.
+    """
+    clock = times if times.ndim == 1 else times.min(axis=0)
+    n = min(int(np.searchsorted(clock, clock[0] + QUIET_S)), curves.shape[1])
+    half = max(1, n // 2)
+    change = curves[:, n - half : n].mean(axis=1) - curves[:, :half].mean(axis=1)
+    change = change[np.isfinite(change)]
+    if not change.size:
+        return 0.0
+    sd = MAD_TO_SD * float(np.median(np.abs(change - np.median(change))))
+    return float(0.5 * sd**2 * half * n_bins / curves.shape[1])
 
 
 def time_bins(curves: Curves, n_bins: int) -> Float32s:

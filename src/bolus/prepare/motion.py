@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from bolus.core.arrays import Float64s, Frames, Mask, Volume
@@ -38,6 +39,8 @@ _STILL_RATIO = 1.5
 _WORKERS = 2
 _HEAD_HU, _OPENING_MM, _EDGE_MM = -300.0, 4.0, 5.0
 _AIR_HU = -1024.0
+CT_STEP_HU: Final = 0.125
+"""Step that corrected CT frames are stored in."""
 _ORDER: Final[dict[Modality, Literal[1, 3]]] = {Modality.CT: 1, Modality.MR: 3}
 """Interpolation when frames are moved: splines overshoot next to the skull of CT, which is 900 HU away;
 in MR a linear blur between thick slices changes the signal by as much as a bolus does in poor tissue."""
@@ -66,8 +69,9 @@ def correct_motion(
 
     Returns
     -------
-    The series with float32 frames, each resampled once from the original, linearly (CT) or by cubic
-    B-splines (MR); frames that moved less than 0.1 mm are untouched. And what was found: `parameters` of
+    The series with new frames (CT: integers of an eighth of a HU), each resampled once from the original,
+    linearly (CT) or by cubic B-splines (MR); where no frame moved 0.1 mm, the frames are the very same.
+    And what was found: `parameters` of
     the transform that moves a frame's points onto the reference, ``p_ref = R (p - c) + c + t`` with `c`
     the centre of the volume and R = Rz Rx Ry (RAS), so a head that went 2 mm to the right is recorded as
     -2 mm along x. None for method `none` and for a single frame.
@@ -110,7 +114,9 @@ def correct_motion(
     if not moved:
         return replace(series, steps=(*series.steps, step)), trace
     trace = replace(trace, unseen=unseen(target, series, [fits[t].pose for t in moved]))
-    return series.with_frames(_moved(series, [f.pose for f in fits], progress), step), trace
+    frames = _moved(series, [f.pose for f in fits], progress)
+    slope = CT_STEP_HU if series.modality is Modality.CT else 1.0
+    return replace(series.with_frames(frames, step), slope=slope), trace
 
 
 def unseen(target: Volume, series: Series, poses: list[Float64s]) -> Mask:
@@ -271,18 +277,28 @@ class _Aligner:
 
 
 def _moved(series: Series, poses: list[Float64s], progress: Progress) -> Frames:
-    """Resample the frames that moved, from the original, into one float32 array `(x, y, z, t)`."""
-    out = np.empty(series.frames.shape, dtype=np.float32)
-    air = _AIR_HU if series.modality is Modality.CT else 0.0
+    """Resample the frames that moved, from the original, into one array `(x, y, z, t)`.
+
+    CT is kept as integers of an eighth of a HU, in half the memory: rounding adds 0.04 HU of noise.
+    """
+    is_ct = series.modality is Modality.CT
+    out = np.empty(series.frames.shape, dtype=np.int16 if is_ct else np.float32)
 
     def put(t: int) -> None:
         frame = series.frame(t)
         if poses[t] is not STILL:
-            frame = np.nan_to_num(frame, nan=air)
+            frame = np.nan_to_num(frame, nan=_AIR_HU if is_ct else 0.0)
             frame = resampled(frame, series.grid, poses[t], order=_ORDER[series.modality])
-        out[..., t] = frame
+        out[..., t] = _stored(frame) if is_ct else frame
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         for done, _ in enumerate(pool.map(put, range(series.n_frames)), start=1):
             progress("resampling", done, series.n_frames)
     return out
+
+
+def _stored(frame: Volume) -> NDArray[np.int16]:
+    """Return HU as whole numbers of `CT_STEP_HU`; NaN as air."""
+    limit = np.iinfo(np.int16)
+    steps = np.rint(np.nan_to_num(frame, nan=_AIR_HU) / CT_STEP_HU)
+    return np.asarray(np.clip(steps, limit.min, limit.max), dtype=np.int16)

@@ -9,7 +9,7 @@ from bolus.core.errors import BadRecipe
 from bolus.core.grid import Grid
 from bolus.core.series import Voxels
 from bolus.core.units import Modality, Unit
-from bolus.prepare import METHODS, Smoother, smooth
+from bolus.prepare import METHODS, Smoother, even_grid, smooth
 from bolus.prepare.filters import time_bins
 
 SHEARED = np.array([[-1.2, 0.0, 0.0, 0.0], [0.0, -1.0, 0.8, 0.0], [0.0, 0.0, 4.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
@@ -56,8 +56,9 @@ def test_bilateral_follows_its_formula(noisy):
 
 
 def test_tips_follows_its_formula(noisy):
-    steps = np.diff(noisy.curves[:, :4].astype(np.float64), axis=1)
-    noise = 1.4826 * np.median(np.abs(steps - np.median(steps))) / np.sqrt(2)
+    early = noisy.curves.astype(np.float64)
+    change = early[:, 4:].mean(axis=1) - early[:, :3].mean(axis=1)
+    noise = 1.4826 * np.median(np.abs(change - np.median(change))) * np.sqrt(1.5)
     zeta = np.mean((noisy.curves[:, None].astype(np.float64) - noisy.curves[None]) ** 2, axis=-1)
     apart = distances_mm(noisy)
     likeness = np.exp(-(zeta**2) / (2 * (4 * noise**2) ** 2))
@@ -66,6 +67,33 @@ def test_tips_follows_its_formula(noisy):
     filtered = smooth(noisy, method="tips")
 
     np.testing.assert_allclose(filtered.curves, weighted(weights, noisy.curves), rtol=1e-4)
+
+
+def test_profile_is_guided_by_curves_that_tips_has_filtered(noisy):
+    guide = smooth(noisy, method="tips", sigma_mm=3.0).curves.astype(np.float64)
+    change = guide[:, 4:].mean(axis=1) - guide[:, :3].mean(axis=1)
+    variance = (1.4826 * np.median(np.abs(change - np.median(change)))) ** 2 * 1.5
+    zeta = np.mean((guide[:, None] - guide[None]) ** 2, axis=-1)
+    apart = distances_mm(noisy)
+    likeness = np.exp(-(zeta**2) / (2 * (6 * variance) ** 2))
+    weights = np.exp(-(apart**2) / (2 * 4.0**2)) * (apart <= 8.0) * likeness * (likeness > 1e-4)
+
+    filtered = smooth(noisy, method="profile")
+
+    np.testing.assert_allclose(filtered.curves, weighted(weights, noisy.curves), rtol=1e-3)
+    assert filtered.steps[-1] == "filter: profile, 4 mm"
+
+
+@pytest.mark.parametrize("method", ["tips", "profile"])
+def test_interpolated_frames_are_filtered_as_much_as_measured_ones(method):
+    rng = np.random.default_rng(3)
+    mask = np.ones((24, 24, 3), bool)
+    measured = voxels(rng.normal(35, 6, (mask.sum(), 24)), mask, np.diag([-1.0, -1.0, 5.0, 1.0]), dt=2.0)
+
+    after = smooth(even_grid(measured, dt=0.5), method=method).curves[:, ::4]
+    before = smooth(measured, method=method).curves
+
+    assert after.std() == pytest.approx(before.std(), rel=0.15)
 
 
 def test_gaussian_does_not_mix_in_what_lies_outside(noisy):
@@ -82,7 +110,7 @@ def test_constants_are_preserved(noisy, method):
     np.testing.assert_allclose(smooth(flat, method=method).curves, 37.5, rtol=1e-6)
 
 
-@pytest.mark.parametrize("method", ["bilateral", "tips"])
+@pytest.mark.parametrize("method", ["bilateral", "tips", "profile"])
 def test_edges_are_kept_and_noise_goes(method):
     rng = np.random.default_rng(1)
     mask = np.ones((24, 24, 3), bool)
