@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bolus.core.errors import BadInput
+from bolus.core.finding import Finding, Severity
 from bolus.core.series import Series
 from bolus.read import dicom, nifti
 from bolus.read.archive import opened
@@ -56,7 +57,16 @@ def load(path: Path | str, *, options: ReadOptions = _DEFAULT) -> Series:
             raise chosen.error
         check_losses(study, chosen)
         series = chosen.read()
-    return replace(series, findings=(*series.findings, *account(study, chosen)))
+    return replace(series, findings=(*series.findings, *account(study, chosen), *_reasons(study, chosen)))
+
+
+def _reasons(study: Study, chosen: Found) -> tuple[Finding, ...]:
+    """Say which of several candidates was taken, and why."""
+    if len(study.found) < 2:
+        return ()
+    why = ", ".join(chosen.candidate.reasons) or "it was asked for"
+    text = f"Of {len(study.found)} candidates, {chosen.candidate.title()} was taken: {why}."
+    return (Finding("SERIES_CHOSEN", Severity.INFO, text, float(len(study.found))),)
 
 
 def survey(path: Path | str, *, options: ReadOptions = _DEFAULT) -> Survey:
