@@ -25,7 +25,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def started(study: Path, out: Path, until: str) -> subprocess.Popen[str]:
     """Start a run that waits at a stage, and return it when it is there."""
     code = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        # these tests may run in the background of a shell, which switches interrupts off
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from bolus import pipeline, export\n"
         "from bolus.export import report\n"
         "def wait(*_args, **_options):\n"
