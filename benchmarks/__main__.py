@@ -13,6 +13,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
+    """Run the benchmarks one after another, print a table each, and write `results/NAME.json`."""
     console = Console()
     RESULTS.mkdir(exist_ok=True)
     for benchmark in (solvers, filters, whole):

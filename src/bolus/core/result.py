@@ -21,7 +21,7 @@ from bolus.core.vessel import Vessels
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MotionTrace:
-    """Head motion that was found and undone.
+    """The transform that undoes the head motion of each frame: a head that went right has a negative x.
 
     Parameters
     ----------

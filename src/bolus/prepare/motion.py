@@ -71,10 +71,9 @@ def correct_motion(
     -------
     The series with new frames (CT: integers of an eighth of a HU), each resampled once from the original,
     linearly (CT) or by cubic B-splines (MR); where no frame moved 0.1 mm, the frames are the very same.
-    And what was found: `parameters` of
-    the transform that moves a frame's points onto the reference, ``p_ref = R (p - c) + c + t`` with `c`
-    the centre of the volume and R = Rz Rx Ry (RAS), so a head that went 2 mm to the right is recorded as
-    -2 mm along x. None for method `none` and for a single frame.
+    And what was found: `parameters` of the transform that moves a frame's points onto the reference,
+    ``p_ref = R (p - c) + c + t`` with `c` the centre of the volume and R = Rz Rx Ry (RAS), so a head that
+    went 2 mm to the right is recorded as -2 mm along x. None for method `none` and for a single frame.
 
     Raises
     ------
