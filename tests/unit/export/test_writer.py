@@ -15,7 +15,7 @@ import pytest
 from bolus.core.errors import OutputFailed
 from bolus.core.finding import silent
 from bolus.core.maps import Map
-from bolus.export import figures, layout, nifti, report, require_writable, schema, write, writer
+from bolus.export import figures, folder, layout, nifti, report, require_writable, schema, write, writer
 from bolus.export.regions import plain
 
 
@@ -135,7 +135,7 @@ def test_a_full_disk_leaves_the_old_result_or_nothing(
     out = tmp_path / "out"
     if earlier:
         write(small_result, out)
-    monkeypatch.setattr(writer, "_exchange", lambda *_: False)
+    monkeypatch.setattr(folder, "_exchange", lambda *_: False)
     with monkeypatch.context() as broken:
         broken.setattr(module, name, no_space)
         with pytest.raises(OutputFailed, match="no space left") as caught:
