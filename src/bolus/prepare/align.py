@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813  # as its own documentation does
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
@@ -169,6 +168,8 @@ def search(template: Template, image: Volume, reference: Volume, grid: Grid, sta
     Settings of Gava 2023 (rigid, gradient descent, 300 iterations), with mean squares for CT and mutual
     information for MR, whose signal falls when the bolus comes.
     """
+    import SimpleITK as sitk  # noqa: N813, PLC0415 - 90 MB that only lost frames need
+
     own = template.level.grid(grid)
     registration = sitk.ImageRegistrationMethod()
     registration.SetNumberOfThreads(1)

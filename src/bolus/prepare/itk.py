@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813  # as its own documentation does
 
 from bolus.core.arrays import Float64s, Volume
 from bolus.core.grid import Grid
@@ -15,6 +14,8 @@ from bolus.prepare.shear import straight, straightened
 
 def as_image(volume: Volume, grid: Grid) -> Any:
     """Wrap a volume `(x, y, z)` as a SimpleITK image on its grid, whose axes must be at right angles."""
+    import SimpleITK as sitk  # noqa: N813, PLC0415 - 90 MB that only moving heads need
+
     image = sitk.GetImageFromArray(np.ascontiguousarray(volume.T, dtype=np.float32))
     spacing = np.array(grid.spacing_mm)
     image.SetSpacing(spacing.tolist())
@@ -42,6 +43,8 @@ def resampled(volume: Volume, grid: Grid, pose: Float64s, *, order: Literal[1, 3
     The frame on the reference, shape `(x, y, z)`. Beyond the volume its nearest voxel goes on: next to
     the first and last slice that is the same tissue, which air would not be.
     """
+    import SimpleITK as sitk  # noqa: N813, PLC0415 - as above
+
     upright = straight(grid)
     image = as_image(straightened(volume, grid, order=order), upright)
     # images of SimpleITK have no shear, so the transform first takes the upright grid's points to ours

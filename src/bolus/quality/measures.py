@@ -7,7 +7,6 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from bolus.core.arrays import Curves, Float64s, Mask
 from bolus.core.result import MotionTrace
@@ -169,6 +168,8 @@ def agreement(evidence: Evidence) -> float:
     first, second = evidence.maps.get("CBF"), (evidence.second or {}).get("CBF")
     if first is None or second is None:
         return NOTHING
+    from scipy.stats import spearmanr  # noqa: PLC0415 - 20 MB for the one measure that is rarely asked for
+
     a, b = first.values[evidence.brain.tissue], second.values[evidence.brain.tissue]
     both = np.isfinite(a) & np.isfinite(b)
     if np.count_nonzero(both) < 10 or np.ptp(a[both]) == 0 or np.ptp(b[both]) == 0:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image
 
 from bolus.export.figures.style import BLACK, GREY, VERDICTS, WHITE, Colour, Pixels, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WIDTH: Final = 1600
 """Width of a page [px]; at 180 mm on paper, 24 px are 2.7 mm."""
@@ -125,8 +126,9 @@ class Canvas:
 
     def png(self) -> bytes:
         """Draw the page and return it as a PNG file."""
-        figure = Figure(figsize=(self.width / _DPI, self.height / _DPI), dpi=_DPI)
-        figure.figimage(self.pixels, 0, 0, origin="upper")
+        from matplotlib.figure import Figure  # noqa: PLC0415 - 30 MB that computing does without
+
+        figure = Figure(figsize=(self.width / _DPI, self.height / _DPI), dpi=_DPI, frameon=False)
         for t in self._texts:
             figure.text(
                 t.x / self.width,
@@ -139,16 +141,31 @@ class Canvas:
                 weight="bold" if t.bold else "normal",
                 parse_math=False,
             )
-        return encoded(figure)
+        return encoded(figure, self.pixels)
 
 
-def encoded(figure: Figure) -> bytes:
+def encoded(figure: Figure, page: Pixels | None = None) -> bytes:
     """Return a matplotlib figure as a PNG file, and drop what it holds.
 
     No date and no version goes into the file, so the same result gives the same bytes.
+
+    Parameters
+    ----------
+    figure
+        What is drawn.
+    page
+        What it is drawn on, of the figure's size; nothing else where None. As an image of matplotlib
+        it would take thirty times its memory.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - as above
+
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    if page is None:
+        canvas.draw()
+    else:
+        drawn = np.asarray(canvas.get_renderer().buffer_rgba())
+        drawn[..., :3], drawn[..., 3] = page, 255
+        figure.draw(canvas.get_renderer())
     pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG", compress_level=6)

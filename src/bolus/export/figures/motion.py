@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from bolus.core.arrays import Float64s
 from bolus.core.result import MotionTrace, Result
 from bolus.export import words
 from bolus.export.figures import plot
 from bolus.export.figures.canvas import WIDTH, encoded
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CAUTION_MM_DEG: Final = 3.0
 """Shift [mm] and rotation [degrees] from which a reader is warned; drawn as a dashed line."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any, Final
 
 from bolus.export.figures.style import Colour
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _DPI: Final = 100
 INK: Final = "#20242a"
@@ -16,6 +17,8 @@ GRID: Final = "#e3e6ea"
 
 def white_page(width: int, height: int) -> Figure:
     """Return an empty white figure of a size [px], outside any global state."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - 30 MB that computing does without
+
     return Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
 
 

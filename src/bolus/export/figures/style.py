@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 
 from bolus.core.arrays import Floats
@@ -63,6 +62,8 @@ def _spectrum() -> Table:
 
 
 def _named(name: str) -> Table:
+    from matplotlib import colormaps  # noqa: PLC0415 - 30 MB that computing does without
+
     colours: Table = np.round(255 * colormaps[name](np.linspace(0, 1, 256))[:, :3]).astype(np.uint8)
     return colours
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from bolus.core.arrays import Curve
 from bolus.core.result import Result
@@ -25,6 +24,9 @@ from bolus.export.figures.style import (
 )
 from bolus.export.figures.view import Sampler, around, crop, find_view, fit, tint
 from bolus.physics import features
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _HEIGHT = 940
 _TILE = 385
