@@ -1,16 +1,15 @@
 """Simulated DSC-MRI made by others, with their truth and tolerances."""
 
-import csv
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 from scipy.io import loadmat
 
 from bolus.deconvolve import METHODS
 from bolus.physics.features import area, bolus_start
-from bolus.physics.signal import delta_r2star, delta_r2star_dual_echo
+from bolus.physics.signal import delta_r2star_dual_echo
+from bolus.validate import read_bezier, read_osipi
 
 pytestmark = pytest.mark.reference
 
@@ -24,38 +23,28 @@ def volume_ratio(curves: np.ndarray, aif: np.ndarray, dt: float) -> np.ndarray:
 # OSIPI DCE-DSC-MRI CodeCollection: 14 curves, truth per 100 mL, no haematocrit or density in it.
 
 
-def osipi_cases(folder: Path) -> list[dict[str, str]]:
-    with (folder / "dsc_truth_osipi" / "dsc_data.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def numbers(text: str) -> np.ndarray:
-    return np.array(text.strip("[] \n").split(), dtype=np.float64)
-
-
 @pytest.mark.parametrize(
     ("method", "options"),
     [("osvd", {}), ("osvd", {"limit": 11.4}), ("osvd", {"index": "wu2003"}), ("csvd", {}), ("ssvd", {})],
 )
 def test_all_fourteen_osipi_cases_are_within_tolerance(shared_data, method, options):
-    cases = osipi_cases(shared_data)
+    cases = read_osipi(shared_data / "dsc_truth_osipi")
     assert len(cases) == 14
     for case in cases:
-        tissue, aif, dt = numbers(case["C_tis"])[None], numbers(case["C_aif"]), float(case["tr"])
+        tissue, aif, dt = case.tissue[None], case.aif, case.dt
 
         found = METHODS[method](tissue, aif, dt, **options)
 
-        cbf, cbv = float(case["cbf"]), float(case["cbv"])
-        assert 100 * volume_ratio(tissue, aif, dt)[0] == pytest.approx(cbv, abs=0.1 * cbv + 1), case["label"]
-        assert 6000 * found.flow[0] == pytest.approx(cbf, abs=0.1 * cbf + 15), case["label"]
+        volume = 100 * volume_ratio(tissue, aif, dt)[0]
+        assert volume == pytest.approx(case.cbv, abs=0.1 * case.cbv + 1), case.name
+        assert 6000 * found.flow[0] == pytest.approx(case.cbf, abs=0.1 * case.cbf + 15), case.name
 
 
 def test_osvd_set_for_the_noise_of_the_osipi_curves_is_nearly_unbiased(shared_data):
     error = []
-    for case in osipi_cases(shared_data):
-        tissue, aif, dt = numbers(case["C_tis"])[None], numbers(case["C_aif"]), float(case["tr"])
-        found = METHODS["osvd"](tissue, aif, dt, limit=11.4)
-        error.append(100 * (6000 * found.flow[0] / float(case["cbf"]) - 1))
+    for case in read_osipi(shared_data / "dsc_truth_osipi"):
+        found = METHODS["osvd"](case.tissue[None], case.aif, case.dt, limit=11.4)
+        error.append(100 * (6000 * found.flow[0] / case.cbf - 1))
 
     assert abs(np.mean(error)) < 10.0
     assert np.std(error) < 13.0
@@ -63,25 +52,18 @@ def test_osvd_set_for_the_noise_of_the_osipi_curves_is_nearly_unbiased(shared_da
 
 # Chakwizira et al. 2022 (MAGMA): noisy signal, CBV 4, arterial and tissue signal of different relaxivity.
 
-DT_S, TE_S, N_BASELINE = 1.243, 0.029, 15
-CBFS, DELAYS = (20, 40, 60), {"0_lvl_high": 0.0, "1_lvl_low": 1.0, "1_lvl_medium": 3.0, "1_lvl_high": 6.0}
-RELAXIVITY_RATIO = 130.8347 / 7.0281
-"""kappa_s over kappa_a, from the .mat files beside the images."""
+DT_S = 1.243
+CBFS, DELAYS = (20, 40, 60), (0.0, 1.0, 3.0, 6.0)
 FLOORS = np.interp(CBFS, [10, 30, 50, 70], [10, 24, 36, 46])
 """Flow that a plain block-circulant SVD at 0.1 gives, at the flows of the files."""
 
 
-def rate(path: Path) -> np.ndarray:
-    signal = np.asarray(nib.load(path).dataobj, dtype=np.float64).reshape(-1, 161)
-    return delta_r2star(signal, signal[:, :N_BASELINE].mean(axis=1, keepdims=True), TE_S).astype(np.float64)
-
-
 def bezier(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return tissue curves (delays, flows, voxels, t) and the arterial curve (t,) [1/s]."""
-    data = folder / "dsc_truth_bezier"
-    name = "St_disp_0_exponential_lvl_high_delay_{}_resfunc_gamma_dist_lambda_1_cbf_{}.nii"
-    curves = [[rate(data / "delay_dispersion" / name.format(d, f)) for f in CBFS] for d in DELAYS]
-    return np.array(curves) / RELAXIVITY_RATIO, rate(data / "varying_residue_function" / "aif.nii")[0]
+    files, aif = read_bezier(folder / "dsc_truth_bezier")
+    plain = [f for f in files if f.dispersion == "none" and f.shape == 1 and "delay_dispersion" in f.name]
+    curves = {(f.delay_s, f.cbf): f.curves for f in plain}
+    return np.array([[curves[d, f] for f in CBFS] for d in DELAYS]), aif
 
 
 def bezier_means(folder: Path, method: str, **options: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -107,7 +89,7 @@ def test_bezier_tmax_rises_by_the_delay(shared_data):
 
     rise = tmax - tmax[0]
 
-    np.testing.assert_allclose(rise, np.array(list(DELAYS.values()))[:, None] * np.ones(3), atol=0.25)
+    np.testing.assert_allclose(rise, np.array(DELAYS)[:, None] * np.ones(3), atol=0.25)
 
 
 def test_bezier_volume_is_that_of_its_arterial_draw(shared_data):

@@ -1,4 +1,4 @@
-"""The command line: `bolus run`, `bolus info`, `bolus phantom`."""
+"""The command line: `bolus run`, `bolus info`, `bolus phantom`, `bolus validate`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bolus import __version__
-from bolus.apps import phantoms
+from bolus.apps import accuracy, phantoms
 from bolus.apps.terminal import Exit, Terminal
 from bolus.core.errors import BadRecipe, UnreadableFile
 from bolus.core.recipe import DEFAULT, Recipe
@@ -183,6 +183,7 @@ def info(
 
 
 app.add_typer(phantoms.app, name="phantom")
+app.command()(accuracy.validate)
 
 
 def main() -> None:
