@@ -21,8 +21,8 @@ from bolus.core.units import Modality
 from bolus.prepare.align import refine, search, similarity
 from bolus.prepare.cranium import BONE_HU
 from bolus.prepare.early import n_early
-from bolus.prepare.itk import resampled
 from bolus.prepare.pose import STILL, about_centre, displacement_mm, inverted, parameters
+from bolus.prepare.resample import resampled
 from bolus.prepare.scalp import tissue_level
 from bolus.prepare.shapes import dilated, filled, largest, opened
 from bolus.prepare.template import Template, levels, make_template

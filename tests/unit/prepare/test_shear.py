@@ -6,8 +6,8 @@ import pytest
 from bolus.core.grid import Grid
 from bolus.core.units import Modality
 from bolus.prepare import correct_motion, find_brain
-from bolus.prepare.itk import resampled
 from bolus.prepare.pose import STILL, twist_matrix
+from bolus.prepare.resample import resampled
 from bolus.prepare.shear import offsets, straight, straightened
 
 SHAPE, SPACING = (80, 96, 8), np.array([2.2, 2.2, 5.0])
