@@ -171,11 +171,17 @@ class Series:
     def curves(self, mask: Mask) -> Curves:
         """Return the time curves inside a mask as float32 values, shape `(voxels, t)`."""
         self.grid.require_shape(mask.shape, "the mask")
-        picked = self.frames[mask]
-        if np.ndim(self.slope) == 0 and np.ndim(self.intercept) == 0:
-            return self._scaled(picked, self.slope, self.intercept)
-        slices = np.nonzero(mask)[2]
-        return self._scaled(picked, self._scale(self.slope)[slices], self._scale(self.intercept)[slices])
+        curves = np.empty((int(np.count_nonzero(mask)), self.n_frames), dtype=np.float32)
+        last = 0
+        for x in np.flatnonzero(mask.any(axis=(1, 2))):  # plane by plane, to hold no second copy of all
+            slices = np.nonzero(mask[x])[1]
+            first, last = last, last + slices.size
+            slope, intercept = (
+                factor if np.ndim(factor) == 0 else self._scale(factor)[slices]
+                for factor in (self.slope, self.intercept)
+            )
+            curves[first:last] = self._scaled(self.frames[x][mask[x]], slope, intercept)
+        return curves
 
     def mean(self, first: int = 0, last: int | None = None) -> Volume:
         """Return the mean of the frames `first` to `last` (exclusive), shape `(x, y, z)`."""
