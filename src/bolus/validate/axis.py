@@ -9,11 +9,9 @@ from typing import Final
 
 from bolus.physics.transport import RESIDUES
 from bolus.validate.assess import Validation
-from bolus.validate.experiments import DISPERSIONS_S, INTERVALS_S, LENGTHS_S, NOISES_HU, SHIFTS_S
+from bolus.validate.experiments import DISPERSIONS_S, INTERVALS_S, LENGTHS_S, NOISES_HU, SHIFTS_S, USUAL_HU
 from bolus.validate.rows import UNITS, Conditions, Row
 
-USUAL_HU: Final = 1.0
-"""Noise where it is not varied [HU]: that of a CT scan after the noise filter."""
 EXPONENTIAL: Final[Conditions] = MappingProxyType({"residue": "exponential"})
 USUAL: Final[Conditions] = MappingProxyType({"residue": "exponential", "noise_hu": USUAL_HU})
 _TIMES = {"Tmax": "Tmax - delay", "delay": "delay error"}

@@ -28,6 +28,7 @@ _LEFT, _RIGHT, _TOP, _FOOT = 100, 30, 82, 84
 _GAP_X, _GAP_Y = 92, 112
 _PANEL_HEIGHT = 330
 _LEGEND_ROW = 30
+_PERFECT = "perfect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,12 @@ def page(title: str, rows: Sequence[Sequence[Panel]], found: Validation) -> byte
     """Draw panels as PNG, a legend of the methods above them and what they come from below."""
     shown = [label for label in found.labels if any(label in p.lines for row in rows for p in row)]
     looks = {label: Look.of(i) for i, label in enumerate(found.labels)}
-    per_row = max(1, min(len(shown), (WIDTH - 2 * _LEFT) // (60 + 12 * max(map(len, shown), default=1))))
-    n_legend = -(-(len(shown) + 1) // per_row)
+    n_legend = _legend_rows([*shown, _PERFECT])
     top = _TOP + _LEGEND_ROW * n_legend
     height = top + len(rows) * (_PANEL_HEIGHT + _GAP_Y) + _FOOT - _GAP_Y + 40
     figure = plot.white_page(WIDTH, height)
     figure.text(_RIGHT / WIDTH, 1 - 30 / height, title, fontsize=18, color=plot.INK, va="center")
-    _legend(figure, {label: looks[label] for label in shown}, per_row, height)
+    _legend(figure, {label: looks[label] for label in shown}, n_legend, height)
     for panel, place in _places(rows, top, height):
         axes = plot.axes(figure, place, x=panel.x, y=panel.y)
         _draw(axes, panel, looks)
@@ -132,17 +132,23 @@ def _shifts(panel: Panel) -> Float64s:
     return np.linspace(-step / 6, step / 6, n) if n > 1 else np.zeros(n)
 
 
-def _legend(figure: Figure, looks: Mapping[str, Look], columns: int, height: int) -> None:
+def _legend_rows(names: Sequence[str]) -> int:
+    """Return how many rows of the legend hold names, from how wide the longest is drawn."""
+    per_row = max(1, (WIDTH - 2 * _RIGHT) // (84 + 11 * max(map(len, names))))
+    return -(-len(names) // per_row)
+
+
+def _legend(figure: Figure, looks: Mapping[str, Look], n_rows: int, height: int) -> None:
     handles = [
         Line2D([], [], color=k.colour, marker=k.marker, ls=k.stroke, lw=1.8, ms=7, label=label)
         for label, k in looks.items()
     ]
-    handles.append(Line2D([], [], color=plot.SOFT, lw=1.4, ls=(0, (6, 4)), label="perfect"))
+    handles.append(Line2D([], [], color=plot.SOFT, lw=1.4, ls=(0, (6, 4)), label=_PERFECT))
     figure.legend(
         handles=handles,
         loc="upper left",
         bbox_to_anchor=(_RIGHT / WIDTH - 0.008, 1 - 44 / height),
-        ncols=columns + 1,
+        ncols=-(-len(handles) // n_rows),
         frameon=False,
         fontsize=14,
         labelcolor=plot.INK,

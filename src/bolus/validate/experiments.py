@@ -26,8 +26,8 @@ SHIFTS_S: Final = tuple(float(d) for d in range(-2, 9))
 DISPERSIONS_S: Final = (0.0, 1.5, 3.0)
 INTERVALS_S: Final = (0.5, 1.0, 1.5, 2.0, 3.0)
 LENGTHS_S: Final = (30.0, 40.0, 45.0, 60.0, 90.0)
-N_OFFSETS: Final = 4
-"""Places of the frames on the bolus that one interval is tried at: one of them alone would be chance."""
+USUAL_HU: Final = 1.0
+"""Noise where it is not varied [HU]: that of a CT scan after the noise filter."""
 KUDO: Final = Scan(dt_s=2.0, duration_s=60.0)
 """Timing of the CT version of the grid: 30 frames."""
 
@@ -41,10 +41,9 @@ THREE: Final = Tissues(
 
 
 def noise(effort: Effort) -> list[Setup]:
-    """Vary noise, for every residue shape."""
-    scans = [Scan(noise_hu=sd, residue=residue) for residue in RESIDUES for sd in NOISES_HU]
+    """Vary noise and the shape of the residue."""
     judged = (judges.errors, judges.coverage, judges.core)
-    return [_ct("noise", THREE, scan, effort, judged) for scan in scans]
+    return [_ct("noise", THREE, scan, effort, judged) for scan in _crossed(Scan(), effort)]
 
 
 def core(effort: Effort) -> list[Setup]:
@@ -70,7 +69,8 @@ def delay(effort: Effort) -> list[Setup]:
         np.repeat(THREE.mtt, n),
         np.tile(np.array(SHIFTS_S), len(THREE.names)),
     )
-    return [_ct("delay", shifted, Scan(), effort, (judges.errors, judges.delays))]
+    few = replace(effort, tissue_voxels=-(-effort.tissue_voxels // 2))
+    return [_ct("delay", shifted, Scan(), few, (judges.errors, judges.delays))]
 
 
 def dispersion(effort: Effort) -> list[Setup]:
@@ -81,7 +81,9 @@ def dispersion(effort: Effort) -> list[Setup]:
 
 def sampling(effort: Effort) -> list[Setup]:
     """Vary the frame interval."""
-    return [_ct("sampling", THREE, Scan(dt_s=dt), effort, (judges.errors,), N_OFFSETS) for dt in INTERVALS_S]
+    return [
+        _ct("sampling", THREE, Scan(dt_s=dt), effort, (judges.errors,), effort.offsets) for dt in INTERVALS_S
+    ]
 
 
 def length(effort: Effort) -> list[Setup]:
@@ -98,10 +100,16 @@ def kudo(effort: Effort) -> list[Setup]:
     """
     volume, transit, late = (a.ravel() for a in np.meshgrid(CBVS, MTTS, DELAYS, indexing="ij"))
     tiles = Tissues(("tile",) * volume.size, 60.0 * volume / transit, transit, late)
-    scans = [replace(KUDO, noise_hu=sd, residue=residue) for residue in RESIDUES for sd in NOISES_HU]
     judged = (judges.grid, judges.coverage_of_all)
     few = replace(effort, tissue_voxels=effort.tile_voxels)
-    return [_ct("kudo", tiles, scan, few, judged) for scan in scans]
+    return [_ct("kudo", tiles, scan, few, judged) for scan in _crossed(KUDO, effort)]
+
+
+def _crossed(scan: Scan, effort: Effort) -> list[Scan]:
+    """Return a scan with every noise and residue shape that the effort allows."""
+    pairs = [(residue, sd) for residue in RESIDUES for sd in NOISES_HU]
+    kept = [(r, sd) for r, sd in pairs if effort.is_crossed or r == "exponential" or sd == USUAL_HU]
+    return [replace(scan, residue=residue, noise_hu=sd) for residue, sd in kept]
 
 
 def _ct(

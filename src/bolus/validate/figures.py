@@ -10,10 +10,10 @@ import numpy as np
 
 from bolus.core.arrays import Float64s
 from bolus.validate.assess import Validation
-from bolus.validate.axis import AXES, EXPONENTIAL, USUAL_HU, Axis, error_name
+from bolus.validate.axis import AXES, EXPONENTIAL, Axis, error_name
 from bolus.validate.charts import Panel, page
 from bolus.validate.dsc import FLOWS, SNRS
-from bolus.validate.experiments import NOISES_HU, THREE
+from bolus.validate.experiments import NOISES_HU, THREE, USUAL_HU
 from bolus.validate.rows import UNITS, Row
 
 Draw: TypeAlias = Callable[[Validation], bytes | None]
@@ -86,7 +86,7 @@ def draw_delay(found: Validation) -> bytes:
 def draw_grid(found: Validation) -> bytes:
     """Draw correlation with truth on the grid of Kudo et al. against noise, a row a residue shape."""
     rows = []
-    for residue in ("exponential", "box"):
+    for residue in ("exponential", "box") if found.effort.is_crossed else ("exponential",):
         panels = []
         for quantity in ("CBF", "CBV", "MTT", "delay"):
             lines = _scores(found, "kudo", _about_grid(found, quantity), residue=residue)

@@ -18,12 +18,17 @@ from bolus.validate.rows import Conditions, Row, Score, Source
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How many voxels are simulated.
+    """How much is simulated.
 
     Parameters
     ----------
     name
         Word for tables.
+    is_crossed
+        Whether every residue shape meets every noise; otherwise only the exponential does, and the others
+        meet that of `USUAL_HU`.
+    offsets
+        Places of the frames on the bolus that a frame interval is tried at: one alone would be chance.
     tissue_voxels
         For each tissue of a CT scan.
     tile_voxels
@@ -33,15 +38,17 @@ class Effort:
     """
 
     name: str
+    is_crossed: bool
+    offsets: int
     tissue_voxels: int
     tile_voxels: int
     arteries: int
     artery_voxels: int
 
 
-FULL: Final = Effort("full", 1500, 40, 20, 50)
+FULL: Final = Effort("full", True, 4, 1500, 40, 20, 50)
 """Enough to tell methods apart: the mean of CBF is known within 1 % of the truth or better."""
-FAST: Final = Effort("fast", 100, 6, 4, 25)
+FAST: Final = Effort("fast", False, 2, 100, 6, 2, 50)
 """Enough to see the pattern."""
 
 Make: TypeAlias = Callable[[np.random.Generator], Sequence[Sample]]

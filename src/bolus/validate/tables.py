@@ -9,9 +9,9 @@ from typing import Final, TypeAlias
 
 from bolus.physics.transport import RESIDUES
 from bolus.validate.assess import Validation
-from bolus.validate.axis import AXES, EXPONENTIAL, USUAL, USUAL_HU, Axis, error_name
+from bolus.validate.axis import AXES, EXPONENTIAL, USUAL, Axis, error_name
 from bolus.validate.dsc import FLOWS, SNRS
-from bolus.validate.experiments import NOISES_HU, THREE
+from bolus.validate.experiments import NOISES_HU, THREE, USUAL_HU
 from bolus.validate.judges import LEVELS
 from bolus.validate.rows import UNITS, Conditions, Row
 
@@ -157,7 +157,8 @@ def grid(found: Validation) -> Table:
                     number(found.score(label, "kudo", about, **given), 0 if about[1] == "bias" else 2)
                     for about in columns.values()
                 ]
-                rows.append((label, residue, f"{noise:g}", *cells))
+                if set(cells) != {NONE}:
+                    rows.append((label, residue, f"{noise:g}", *cells))
     return Table("Grid of Kudo et al.", ("method", "residue", "noise [HU]", *columns), tuple(rows))
 
 

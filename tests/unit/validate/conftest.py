@@ -9,7 +9,7 @@ from bolus.core.maps import Estimate
 from bolus.deconvolve import csvd
 from bolus.validate import Candidate, Effort, Validation, assess, candidates
 
-TINY = Effort("tiny", 10, 2, 1, 2)
+TINY = Effort("tiny", True, 2, 10, 2, 1, 2)
 
 
 def with_intervals(curves: np.ndarray, aif: np.ndarray, dt: float, /) -> Estimate:

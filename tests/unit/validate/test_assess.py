@@ -5,7 +5,7 @@ import pytest
 from bolus.validate import EXPERIMENTS, Effort, assess, candidates
 from bolus.validate.setup import FAST, FULL
 
-SMALL = Effort("small", 4, 1, 1, 1)
+SMALL = Effort("small", True, 2, 4, 1, 1, 1)
 
 
 def test_every_experiment_tells_of_every_method(found):

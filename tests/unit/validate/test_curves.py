@@ -50,7 +50,7 @@ def test_an_offset_moves_the_frames_and_nothing_else():
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_curves_depend_on_the_seed_and_the_setting_alone(name):
-    setups = EXPERIMENTS[name](Effort("tiny", 5, 1, 2, 2))
+    setups = EXPERIMENTS[name](Effort("tiny", True, 2, 5, 1, 2, 2))
     last = setups[-1]
 
     first, again, other = (last.samples(seed)[-1].scan.curves for seed in (3, 3, 4))

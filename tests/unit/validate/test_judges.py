@@ -13,7 +13,7 @@ from bolus.validate.outcome import Outcome, solve
 from bolus.validate.rows import Source
 from bolus.validate.setup import Effort, Setup
 
-EFFORT = Effort("tiny", 40, 3, 1, 3)
+EFFORT = Effort("tiny", True, 2, 40, 3, 1, 3)
 
 
 def tell(**more):

@@ -89,7 +89,7 @@ def test_files_of_the_bezier_study_tell_their_truth_by_their_names(bezier):
 
 
 def test_both_are_judged_on_their_own_scale(no_wrap, osipi, bezier):
-    small = Effort("small", 4, 1, 1, 1)
+    small = Effort("small", True, 2, 4, 1, 1, 1)
 
     found = assess(candidates(["csvd:cutoff=0.02"]), effort=small, osipi_folder=osipi, bezier_folder=bezier)
 
