@@ -31,6 +31,8 @@ CASES = (
     ("osvd", {"index": "wu2003"}),
     ("tikhonov", {}),
     ("tikhonov", {"strength": "lcurve"}),
+    ("box", {}),
+    ("box", {"prior": True}),
 )
 
 

@@ -1,7 +1,8 @@
-"""Tissue and arterial curves to flow and times: truncated SVD in four forms, and Tikhonov.
+"""Tissue and arterial curves to flow and times: by truncated SVD, by fits, and by slopes and moments.
 
 Every method has the form of `Deconvolve` and is listed in `METHODS`; `deconvolve` runs one over a
-whole scan, block by block. All give `k(t) = (rho / kappa_H) F R(t)` in 1/s: `bolus.quantify` makes maps.
+whole scan, block by block. All give the peak of `k(t) = (rho / kappa_H) F R(t)` in 1/s: `bolus.quantify`
+makes maps.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bolus.core.maps import Estimate
 from bolus.core.series import Concentration
 from bolus.core.vessel import VesselCurve
 from bolus.deconvolve.blocks import check_clocks, check_options, solve_in_blocks
+from bolus.deconvolve.box import box
 from bolus.deconvolve.csvd import csvd
 from bolus.deconvolve.method import Deconvolve, Tune
 from bolus.deconvolve.osvd import osvd
@@ -27,6 +29,7 @@ __all__ = [
     "TUNING",
     "Deconvolve",
     "Tune",
+    "box",
     "choose_strength",
     "csvd",
     "deconvolve",
@@ -37,7 +40,13 @@ __all__ = [
 ]
 
 METHODS: Final[Mapping[str, Deconvolve]] = MappingProxyType(
-    {"ssvd": ssvd, "csvd": csvd, "osvd": osvd, "tikhonov": tikhonov}
+    {
+        "ssvd": ssvd,
+        "csvd": csvd,
+        "osvd": osvd,
+        "tikhonov": tikhonov,
+        "box": box,
+    }
 )
 """Methods by name."""
 TUNING: Final[Mapping[str, Tune]] = MappingProxyType({"tikhonov": settle_strength})

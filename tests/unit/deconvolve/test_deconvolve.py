@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import tracemalloc
 from functools import partial
 
@@ -171,3 +174,30 @@ def test_temporary_memory_is_bounded(method):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 256 * 2**20
+
+
+IN_MANY_THREADS = """
+import sys
+import numpy as np
+from bolus.deconvolve import METHODS
+given = np.load(sys.argv[1])
+flows = {name: solve(given["curves"], given["aif"], 1.0).flow for name, solve in METHODS.items()}
+np.savez(sys.argv[2], **flows)
+"""
+
+
+@pytest.mark.slow
+def test_more_threads_than_processors_change_nothing(tmp_path):
+    curves = concentration(300).curves
+    np.savez(tmp_path / "given.npz", curves=curves, aif=AIF.values)
+    threads = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "32")
+
+    subprocess.run(
+        [sys.executable, "-c", IN_MANY_THREADS, tmp_path / "given.npz", tmp_path / "found.npz"],
+        env=os.environ | threads,
+        check=True,
+    )
+
+    with np.load(tmp_path / "found.npz") as found:
+        for name, solve in METHODS.items():
+            np.testing.assert_allclose(found[name], solve(curves, AIF.values, 1.0).flow, rtol=1e-4)

@@ -25,6 +25,8 @@ VECTORS = [
     ("ssvd", {"cutoff": 0.2, "rule": "plain"}, TISSUE, 48.77865, 5.07908),
     ("tikhonov", {"strength": 0.1}, TISSUE, 47.71572, 5.14661),
     ("tikhonov", {"strength": 0.3}, TISSUE, 36.86293, 5.14726),
+    ("box", {"sharpen": False}, TISSUE, 45.0, 2.3 + 5.7 / 2),
+    ("box", {"sharpen": False}, DISTURBED, 43.72, 2.375 + 5.744 / 2),
     ("osvd", {"limit": 4.2}, DISTURBED, 49.7253, 4.9518),
     ("osvd", {"limit": 7.8}, DISTURBED, 45.7653, 4.3886),
 ]
