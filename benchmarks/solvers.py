@@ -33,6 +33,8 @@ CASES = (
     ("tikhonov", {"strength": "lcurve"}),
     ("box", {}),
     ("box", {"prior": True}),
+    ("slope", {}),
+    ("moment", {}),
 )
 
 

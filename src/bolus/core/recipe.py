@@ -57,7 +57,12 @@ class Recipe:
         "auto", "vessels", "Venous output: auto, none, FILE.csv, MASK.nii.gz, or x,y,z (voxel)."
     )
     partial_volume: bool = _choice(True, "vessels", "Scale the AIF to the venous area, within guards.")
-    method: str = _choice("osvd", "deconvolve", "Deconvolution: osvd, csvd, ssvd or tikhonov.", WU)
+    method: str = _choice(
+        "osvd",
+        "deconvolve",
+        "Deconvolution: osvd, csvd, ssvd, tikhonov, box, posterior, vascular, slope or moment.",
+        WU,
+    )
     method_options: Mapping[str, float | str | bool] = field(
         default_factory=dict,
         metadata={"section": "deconvolve", "help": "Options of the method, by name.", "source": ""},

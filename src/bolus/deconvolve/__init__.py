@@ -20,7 +20,9 @@ from bolus.deconvolve.blocks import check_clocks, check_options, solve_in_blocks
 from bolus.deconvolve.box import box
 from bolus.deconvolve.csvd import csvd
 from bolus.deconvolve.method import Deconvolve, Tune
+from bolus.deconvolve.moment import moment
 from bolus.deconvolve.osvd import osvd
+from bolus.deconvolve.slope import slope
 from bolus.deconvolve.ssvd import ssvd
 from bolus.deconvolve.tikhonov import choose_strength, settle_strength, tikhonov
 
@@ -34,7 +36,9 @@ __all__ = [
     "csvd",
     "deconvolve",
     "method_of",
+    "moment",
     "osvd",
+    "slope",
     "ssvd",
     "tikhonov",
 ]
@@ -46,6 +50,8 @@ METHODS: Final[Mapping[str, Deconvolve]] = MappingProxyType(
         "osvd": osvd,
         "tikhonov": tikhonov,
         "box": box,
+        "slope": slope,
+        "moment": moment,
     }
 )
 """Methods by name."""

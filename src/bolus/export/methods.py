@@ -13,6 +13,7 @@ from bolus.core.units import KAPPA_H, TISSUE_DENSITY_G_ML, Modality
 from bolus.export import words
 
 _WU: Final = "Wu et al. 2003, doi:10.1002/mrm.10522"
+_CENTRAL_VOLUME: Final = "Meier and Zierler 1954, doi:10.1152/jappl.1954.6.12.731"
 _SOLVERS: Final = {
     "ssvd": ("truncated singular value decomposition", "Østergaard et al. 1996, doi:10.1002/mrm.1910360510"),
     "csvd": ("block-circulant, delay-insensitive singular value decomposition", _WU),
@@ -26,8 +27,9 @@ _SOLVERS: Final = {
         "Fieselmann et al. 2011, doi:10.1155/2011/467563",
     ),
     "box": ("non-linear fit of a box-shaped residue", "Bennink et al. 2016, doi:10.1117/1.JMI.3.2.026003"),
+    "slope": ("the maximum slope of tissue", "Klotz and König 1999, Eur J Radiol 30:170-184"),
+    "moment": ("first moments of tissue and artery", _CENTRAL_VOLUME),
 }
-_CENTRAL_VOLUME: Final = "Meier and Zierler 1954, doi:10.1152/jappl.1954.6.12.731"
 
 
 @dataclass(frozen=True, slots=True)
