@@ -256,8 +256,9 @@ def _bin_variance(curves: Curves, times: Times, n_bins: int) -> float:
 def time_bins(curves: Curves, n_bins: int) -> Float32s:
     """Average curves `(voxels, t)` over bins of neighbouring frames, shape `(voxels, n_bins)`."""
     edges = np.linspace(0, curves.shape[1], n_bins + 1).round().astype(np.intp)
-    means = np.add.reduceat(curves, edges[:-1], axis=1) / np.diff(edges)
-    return means.astype(np.float32)
+    means: Float32s = np.add.reduceat(curves, edges[:-1], axis=1, dtype=np.float32)
+    means /= np.diff(edges).astype(np.float32)
+    return means
 
 
 def gaussian(
