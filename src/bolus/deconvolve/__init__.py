@@ -100,7 +100,7 @@ def deconvolve(
 
     Notes
     -----
-    Besides the result, at most 256 MiB are in use at a time, unless residues are asked for.
+    Besides the result, at most 64 MiB are in use at a time, unless residues are asked for.
     """
     solve = method_of(method)
     check_options(solve, options)

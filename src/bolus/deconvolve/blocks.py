@@ -17,9 +17,9 @@ from bolus.core.series import Concentration
 from bolus.core.vessel import VesselCurve
 from bolus.deconvolve.method import Deconvolve
 
-ROWS: Final = 65_536
+ROWS: Final = 16_384
 """Voxels in a block, where memory allows; larger blocks were no faster."""
-BLOCK_BYTES: Final = 256 * 2**20
+BLOCK_BYTES: Final = 64 * 2**20
 """What the temporary arrays of one block may take."""
 
 
