@@ -1,0 +1,50 @@
+"""What a whole run takes of the machine's memory: imports, reading and report included."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bolus import phantom
+
+SHAPE, N_FRAMES = (256, 256, 16), 60
+SERIES_BYTES = 4 * 256 * 256 * 16 * N_FRAMES
+GOAL = 3.0
+"""Peak resident memory over the series as float32; when written, 2.6 without and 2.8 with motion."""
+# not getrusage, whose maximum begins with what the parent had: pytest may hold more than the run does
+CHILD = """
+from bolus.apps.cli import main
+try:
+    main()
+finally:
+    print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("memory")
+    options = phantom.CtOptions(shape=SHAPE, n_frames=N_FRAMES, motion=True)
+    phantom.write_study(phantom.ct(options), folder / "study")
+    return folder / "study" / "dicom"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_a_run_takes_at_most_three_times_its_series(study, tmp_path) -> None:
+    ratios = {}
+    for options in ((), ("--no-motion",)):
+        command = [sys.executable, "-c", CHILD, "run", str(study), "-o", str(tmp_path / "out"), *options]
+        done = subprocess.run([*command, "--quiet"], capture_output=True, text=True, check=True)
+        ratios[options] = 1024 * int(done.stdout.split()[-1]) / SERIES_BYTES
+
+    assert max(ratios.values()) <= GOAL, ratios
+
+
+def test_heavy_packages_are_imported_only_where_they_are_used() -> None:
+    code = "import sys, bolus; bolus.load, bolus.run, bolus.write; print(*sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert not {"SimpleITK", "matplotlib", "scipy.stats"} & set(loaded.stdout.split())
