@@ -29,7 +29,10 @@ class Estimate:
     delay
         Arrival after the arterial curve [s], from methods that fit one.
     sd
-        Standard deviations of fields above, by field name, from methods that have them.
+        Standard deviations of fields above and of `extra`, by name, and of `volume` (flow times MTT), from
+        methods that have them.
+    extra
+        What else a method finds, by name of the map: `CTH` [s], `P(Tmax>6s)` [no unit].
     index
         Method's own figure a voxel, such as the truncation that oSVD chose; for inspection.
     residues
@@ -43,6 +46,7 @@ class Estimate:
     mtt: Float32s | None = None
     delay: Float32s | None = None
     sd: Mapping[str, Float32s] = field(default_factory=dict)
+    extra: Mapping[str, Float32s] = field(default_factory=dict)
     index: Float32s | None = None
     residues: Float32s | None = None
     lags: Float32s | None = None
@@ -89,6 +93,8 @@ WINDOWS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
         "MTT": (0.0, 20.0),
         "Tmax": (0.0, 12.0),
         "TTP": (0.0, 25.0),
+        "CTH": (0.0, 20.0),
+        "P(Tmax>6s)": (0.0, 1.0),
     }
 )
 """Fixed display windows in each map's own unit: a patient never sets his own scale."""

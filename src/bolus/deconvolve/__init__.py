@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+import numpy as np
+
 from bolus.core.errors import BadRecipe
 from bolus.core.finding import Progress, silent
 from bolus.core.maps import Estimate
@@ -21,10 +23,13 @@ from bolus.deconvolve.box import box
 from bolus.deconvolve.csvd import csvd
 from bolus.deconvolve.method import Deconvolve, Tune
 from bolus.deconvolve.moment import moment
+from bolus.deconvolve.neighbours import lean_on_neighbours
 from bolus.deconvolve.osvd import osvd
+from bolus.deconvolve.posterior import learn_shapes, posterior
 from bolus.deconvolve.slope import slope
 from bolus.deconvolve.ssvd import ssvd
 from bolus.deconvolve.tikhonov import choose_strength, settle_strength, tikhonov
+from bolus.deconvolve.vascular import learn_alphas, vascular
 
 __all__ = [
     "METHODS",
@@ -38,9 +43,11 @@ __all__ = [
     "method_of",
     "moment",
     "osvd",
+    "posterior",
     "slope",
     "ssvd",
     "tikhonov",
+    "vascular",
 ]
 
 METHODS: Final[Mapping[str, Deconvolve]] = MappingProxyType(
@@ -52,11 +59,18 @@ METHODS: Final[Mapping[str, Deconvolve]] = MappingProxyType(
         "box": box,
         "slope": slope,
         "moment": moment,
+        "posterior": posterior,
+        "vascular": vascular,
     }
 )
 """Methods by name."""
-TUNING: Final[Mapping[str, Tune]] = MappingProxyType({"tikhonov": settle_strength})
+TUNING: Final[Mapping[str, Tune]] = MappingProxyType(
+    {"tikhonov": settle_strength, "posterior": learn_shapes, "vascular": learn_alphas}
+)
 """What a method settles once for a scan, before its blocks, by name of the method."""
+
+LEANING: Final = ("posterior", "vascular")
+"""Methods whose voxels can lean on their neighbours."""
 
 
 def deconvolve(
@@ -65,6 +79,7 @@ def deconvolve(
     *,
     method: str | Deconvolve = "osvd",
     options: Mapping[str, Any] = MappingProxyType({}),
+    neighbours: bool = False,
     progress: Progress = silent,
 ) -> Estimate:
     """Deconvolve all voxels of a scan with its arterial curve.
@@ -80,6 +95,9 @@ def deconvolve(
         same where tissue is nearly as weak as the noise.
     options
         Keyword options of the method.
+    neighbours
+        Whether voxels lean on their neighbours, for methods that can (`LEANING`): they are solved twice,
+        the second time with what those around them say of delay and MTT.
     progress
         Called as `progress("deconvolve", voxels done, voxels)` after each block.
 
@@ -107,7 +125,12 @@ def deconvolve(
     check_clocks(concentration, aif)
     if isinstance(method, str) and method in TUNING:
         options = TUNING[method](concentration.curves, aif.values, concentration.dt, options)
-    return solve_in_blocks(solve, concentration, aif, options, progress)
+    if not neighbours or method not in LEANING:
+        return solve_in_blocks(solve, concentration, aif, options, progress)
+    undecided = np.zeros((len(concentration.curves), 4), dtype=np.float32)
+    first = solve_in_blocks(solve, concentration, aif, options, progress, leaning=undecided)
+    leaning = lean_on_neighbours(first, concentration.mask, concentration.grid)
+    return solve_in_blocks(solve, concentration, aif, options, progress, leaning=leaning)
 
 
 def method_of(name: str | Deconvolve) -> Deconvolve:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bolus.core.arrays import Floats
+from bolus.core.arrays import Float32s, Floats
 from bolus.core.errors import BadRecipe, ShapeMismatch
 from bolus.core.finding import Progress
 from bolus.core.maps import Estimate
@@ -60,11 +60,14 @@ def solve_in_blocks(
     aif: VesselCurve,
     options: Mapping[str, Any],
     progress: Progress,
+    *,
+    leaning: Float32s | None = None,
 ) -> Estimate:
-    """Apply a method to all voxels, one block after another."""
+    """Apply a method to all voxels, one block after another; `leaning` holds a row a voxel."""
     total, parts, done = len(concentration.curves), [], 0
     for block in split(concentration.curves):
-        parts.append(method(block, aif.values, concentration.dt, **options))
+        own = {} if leaning is None else {"leaning": leaning[done : done + len(block)]}
+        parts.append(method(block, aif.values, concentration.dt, **options, **own))
         done += len(block)
         progress("deconvolve", done, total)
     return joined(parts)
@@ -76,8 +79,9 @@ def joined(parts: list[Estimate]) -> Estimate:
     if len(parts) == 1:
         return first
     values: dict[str, Any] = {}
-    for name in (f.name for f in fields(Estimate) if f.name not in {"sd", "lags"}):
+    for name in (f.name for f in fields(Estimate) if f.name not in {"sd", "extra", "lags"}):
         if getattr(first, name) is not None:
             values[name] = np.concatenate([getattr(part, name) for part in parts])
     sd = {name: np.concatenate([part.sd[name] for part in parts]) for name in first.sd}
-    return Estimate(**values, sd=sd, lags=first.lags)
+    extra = {name: np.concatenate([part.extra[name] for part in parts]) for name in first.extra}
+    return Estimate(**values, sd=sd, extra=extra, lags=first.lags)

@@ -12,9 +12,9 @@ from bolus.core.errors import BadRecipe
 from bolus.core.maps import Estimate
 from bolus.deconvolve.boxfit import N_FOUND, Rules, fit_all, lattice_of
 from bolus.deconvolve.method import require_one_of
-from bolus.deconvolve.overlap import Shifts, sharpened, shifts_of
+from bolus.deconvolve.overlap import Shifts, shifts_of
 from bolus.deconvolve.peak import EARLIEST_S, Search
-from bolus.deconvolve.problem import Problem, pose
+from bolus.deconvolve.problem import Problem, pose, sharpened
 from bolus.deconvolve.simplex import descend_all
 from bolus.physics.transport import flow_per_second
 

@@ -70,14 +70,3 @@ def shifts_of(aif: Float64s, dt: float, span_s: tuple[float, float], *, centred:
     rows = basis.reshape(-1, n)
     gram = (rows @ rows.T).reshape(len(basis), 3, len(basis), 3).transpose(0, 2, 1, 3)
     return Shifts(basis, np.ascontiguousarray(gram), first, dt)
-
-
-def sharpened(aif: Float64s) -> Float64s:
-    """Make up for the blur of a curve `(t,)` that is drawn with lines between its samples.
-
-    Lines between samples blur a smooth curve by a triangle as wide as two frames, whose variance is a sixth
-    of a squared frame. Taking away a twelfth of the second difference restores area, mean and variance.
-    """
-    padded = np.concatenate([[0.0], aif, [aif[-1]]])
-    sharp: Float64s = aif - np.diff(padded, n=2) / 12.0
-    return sharp

@@ -143,3 +143,14 @@ def raggedness(curve: Float64s) -> float:
     """
     spread = float(np.var(curve))
     return float(np.mean(np.diff(curve) ** 2)) / (2 * spread) if spread > 0 else 0.0
+
+
+def sharpened(aif: Float64s) -> Float64s:
+    """Make up for the blur of a curve `(t,)` that is drawn with lines between its samples.
+
+    Lines between samples blur a smooth curve by a triangle as wide as two frames, whose variance is a sixth
+    of a squared frame. Taking away a twelfth of the second difference restores area, mean and variance.
+    """
+    padded = np.concatenate([[0.0], aif, [aif[-1]]])
+    sharp: Float64s = aif - np.diff(padded, n=2) / 12.0
+    return sharp

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from bolus.core.arrays import Curves, Float32s, Float64s, Times
 from bolus.physics.gamma import GammaVariate
@@ -18,8 +17,6 @@ FINE_DT: Final = 0.05
 """Step of the fine clock [s]."""
 MTT_STEP, DELAY_STEP = 0.1, 0.05
 """True MTT and delay are multiples of these [s], so that few distinct curves need computing."""
-RESOLUTION_S: Final = 2.0
-"""Time resolution (SD) of a regularised deconvolution [s]; see `ideal_tmax`."""
 
 Curve = Callable[[Float64s], Float64s]
 
@@ -133,31 +130,3 @@ def delayed(curve: Curve, times: Times, delay: Float32s) -> Curves:
     steps, which = np.unique(quantised(delay, DELAY_STEP), return_inverse=True)
     table = curve((times[None, :] - steps[:, None]).astype(np.float64))
     return np.asarray(table[which], dtype=np.float32)
-
-
-def ideal_tmax(mtt: Float32s, delay: Float32s, residue: Residue = exponential_residue) -> Float32s:
-    """Return the Tmax that a noise-free, regularised deconvolution would find [s].
-
-    The residue itself is highest at the delay, at once. No deconvolution of sampled curves resolves
-    that edge: it sees the residue smoothed, and its peak later. The truth here is the lag of the peak
-    of the residue smoothed with a Gaussian of SD 2 s, which lies within 0.3 s of what oSVD gives on
-    curves without noise (MTT 4 s: delay + 2.0 s; 10 s: delay + 2.9 s).
-
-    Parameters
-    ----------
-    mtt, delay
-        Seconds, same shape.
-
-    Returns
-    -------
-    Tmax [s], shape of `mtt`; NaN where the MTT is.
-    """
-    known = np.isfinite(mtt) & (mtt > 0)
-    steps, which = np.unique(quantised(np.where(known, mtt, 1.0), MTT_STEP), return_inverse=True)
-    lags = np.arange(-8.0, 40.0, 0.02)
-    curves = np.where(
-        lags >= 0, residue(np.maximum(lags, 0.0)[None, :], steps[:, None].astype(np.float64)), 0.0
-    )
-    peak = lags[np.argmax(gaussian_filter1d(curves, RESOLUTION_S / 0.02, axis=1), axis=1)]
-    tmax = delay + peak[which].reshape(mtt.shape)
-    return np.where(known, tmax, np.nan).astype(np.float32)

@@ -12,13 +12,13 @@ from bolus.core.arrays import Float32s, Frames, Mask, Times, Volume
 from bolus.core.grid import Grid
 from bolus.core.series import Acquisition, Series
 from bolus.core.units import Modality, Unit
-from bolus.phantom.circulation import Bolus, Curve, ideal_tmax, venous
+from bolus.phantom.circulation import Bolus, Curve, venous
 from bolus.phantom.motion import grid_centre, still
 from bolus.phantom.options import KudoOptions, chosen
 from bolus.phantom.study import Study, Truth, true_maps
 from bolus.phantom.truth import VEIN_DELAY_S, true_curve
 from bolus.physics.gamma import GammaVariate
-from bolus.physics.transport import RESIDUES, tissue_curves
+from bolus.physics.transport import RESIDUES, ideal_tmax, tissue_curves
 
 CBVS: Final = (1.0, 2.0, 3.0, 4.0, 5.0)
 """CBV of the slices of one residue shape [mL/100 g]."""

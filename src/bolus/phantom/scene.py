@@ -14,14 +14,14 @@ from bolus.core.arrays import Float32s, Float64s, Mask, Volume
 from bolus.core.brain import Midline
 from bolus.core.grid import Grid
 from bolus.phantom.anatomy import Atlas, build_atlas
-from bolus.phantom.circulation import DELAY_STEP, MTT_STEP, Kinetics, ideal_tmax, quantised
+from bolus.phantom.circulation import DELAY_STEP, MTT_STEP, Kinetics, quantised
 from bolus.phantom.field import random_field
 from bolus.phantom.lesion import Lesion, place_lesion
 from bolus.phantom.motion import pose_matrix
 from bolus.phantom.options import CtOptions, MrOptions
 from bolus.phantom.study import lesion_volumes
 from bolus.phantom.tree import ARTERIES, VEINS, Filling, fill, mirrored, sagittal_sinus, transverse_sinus
-from bolus.physics.transport import Residue
+from bolus.physics.transport import Residue, ideal_tmax
 
 FIELD_OF_VIEW_MM: Final = (220.0, 220.0, 80.0)
 SLAB_CENTRE_MM: Final = (0.0, -6.0, 22.0)

@@ -35,7 +35,7 @@ class Truth:
     maps
         `CBF`, `CBV`, `MTT`, `delay` and `Tmax`, each NaN outside `masks["tissue"]`. `delay` is the
         arrival after the arterial curve. `Tmax` is the lag of the peak of the true residue as a
-        regularised deconvolution would resolve it; see `bolus.phantom.circulation.ideal_tmax`.
+        regularised deconvolution would resolve it; see `bolus.physics.transport.ideal_tmax`.
     masks
         Shape `(x, y, z)` each: `brain` (all inside the skull), `tissue`, `gm`, `wm`, `csf`, `artery`,
         `vein`, `hypoperfused` (tissue with Tmax > 6 s), `core` (see `bolus.phantom.lesion`) and

@@ -61,8 +61,8 @@ def make_maps(
     Returns
     -------
     `CBF` [mL/100 g/min; X-ray: 1/s], `CBV` [mL/100 g; X-ray: ratio to the artery], `MTT`, `Tmax`, `TTP`,
-    `BAT` (after the first frame), `FM` (after the first moment of the artery), and `delay` from methods
-    that fit one [s]. NaN outside the mask and where there is no value.
+    `BAT` (after the first frame), `FM` (after the first moment of the artery), `delay` from methods that
+    fit one [s], and what else a method finds. NaN outside the mask and where there is no value.
 
     Raises
     ------
@@ -103,8 +103,8 @@ def make_maps(
     }
     if estimate.delay is not None:
         times["delay"] = estimate.delay
-    values = {"CBF": cbf, "CBV": cbv, **times}
-    units = {"CBF": scale.flow_unit, "CBV": scale.volume_unit}
+    values = {"CBF": cbf, "CBV": cbv, **times, **estimate.extra}
+    units = {"CBF": scale.flow_unit, "CBV": scale.volume_unit, "P(Tmax>6s)": Unit.RATIO}
     sd = _deviations(estimate, scale)
     return {
         name: Map(
@@ -133,11 +133,12 @@ def volume_and_transit(
 
 def _deviations(estimate: Estimate, scale: Scale) -> dict[str, Float32s]:
     """Return the standard deviations that the method gives, by name of the map."""
-    names = {"flow": "CBF", "tmax": "Tmax", "mtt": "MTT", "delay": "delay"}
-    sd = {names[field]: values for field, values in estimate.sd.items() if field in names}
-    if "CBF" in sd:
-        sd["CBF"] = sd["CBF"] * np.float32(scale.flow)
-    return sd
+    names = {"flow": "CBF", "volume": "CBV", "tmax": "Tmax", "mtt": "MTT"}
+    factors = {"flow": scale.flow, "volume": scale.volume}
+    return {
+        names.get(field, field): values * np.float32(factors.get(field, 1.0))
+        for field, values in estimate.sd.items()
+    }
 
 
 def _check(estimate: Estimate, concentration: Concentration, aif: VesselCurve) -> None:

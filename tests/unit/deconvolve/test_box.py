@@ -9,8 +9,8 @@ from bolus.core.units import TISSUE_SCALE
 from bolus.deconvolve import box
 from bolus.deconvolve.box import rules_of
 from bolus.deconvolve.boxfit import fit_of, lattice_of, products_of
-from bolus.deconvolve.overlap import sharpened, shifts_of
-from bolus.deconvolve.problem import pose
+from bolus.deconvolve.overlap import shifts_of
+from bolus.deconvolve.problem import pose, sharpened
 from bolus.physics.gamma import GammaVariate
 from bolus.physics.transport import (
     antiderivative,

@@ -22,6 +22,7 @@ from bolus.physics.transport import tissue_curves
 TIMES = np.arange(60.0)
 BOLUS = GammaVariate(300.0, 10.0, 3.0, 1.5)
 AIF = VesselCurve("AIF", TIMES, BOLUS(TIMES), Unit.HU, "simulated")
+FROM_THE_PEAK = ("ssvd", "csvd", "osvd", "tikhonov", "box")
 WITH_RESIDUES = [name for name in METHODS if "residues" in signature(METHODS[name]).parameters]
 
 
@@ -92,7 +93,8 @@ def test_residues_come_only_on_request(method):
 
     assert without.residues is None
     assert having.residues.shape == (5, having.lags.size)
-    np.testing.assert_allclose(having.residues.max(axis=1), having.flow)
+    if method in FROM_THE_PEAK:
+        np.testing.assert_allclose(having.residues.max(axis=1), having.flow)
 
 
 @pytest.mark.parametrize("method", sorted(set(METHODS) - set(WITH_RESIDUES)))

@@ -5,9 +5,8 @@ import pytest
 
 from bolus import phantom
 from bolus.core.errors import BadRecipe
-from bolus.phantom.circulation import ideal_tmax
 from bolus.physics.features import area, first_moment
-from bolus.physics.transport import RESIDUES
+from bolus.physics.transport import RESIDUES, ideal_tmax
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,377 @@
+"""What is believed of a voxel once its curve is seen: means over atoms, weighted by how well they fit.
+
+A curve `c` is `f g_i` plus white noise of variance `s2`, with `g_i` the curve of atom `i` at unit flow. The
+flow `f` is integrated out: with `u_i` the unit vector along `g_i` and volume `v = f m_i` as likely at one
+size as at another, the weight of an atom is
+
+``log w_i = s_i |s_i| / (2 s2) - log |g_i| + log m_i + log prior_i``, ``s_i = c . u_i``.
+
+Where `s_i` is negative the flow would be: such atoms count little, and their flow as 0. The variance is each
+voxel's own, from what its best atom leaves over. All products `c . u_i` go through the few directions that
+atoms span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from bolus.core.arrays import Float32s, Float64s, Floats
+from bolus.deconvolve.atoms import LATE_S, STRIDE, TRANSITS_S, Atoms, log_prior
+
+N_FITTED: Final = 4
+"""Flow, delay, transit time and shape: what fitting takes from the degrees of freedom."""
+ROWS: Final = 512
+"""Voxels at a time where weights themselves are wanted."""
+GROUP: Final = 8
+"""Voxels that share one pass over the atoms."""
+TILE: Final = 64
+"""Atoms that are taken or left together."""
+INVERTED: Final = 4.0
+"""A sum of samples this many standard deviations below 0 is no noise."""
+NEGLIGIBLE: Final = -16.0
+"""Atoms this much less likely than the best do not count [log]: together less than 1e-3 of it."""
+LEAST_NOISE: Final = 1e-4
+"""Least noise power as a part of the curve's: finer differences are those between atoms."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mixture:
+    """Atoms made ready for many curves, in float32 but for `directions`, and padded to whole tiles.
+
+    Parameters
+    ----------
+    directions
+        Few directions that the atoms span, shape `(t, d)`.
+    parts
+        Unit vector of each atom in them, tile by tile, shape `(tiles, d, TILE)`.
+    log_weight
+        All of the logarithm of the weight that does not depend on the curve, shape `(atoms,)`.
+    gains
+        From score to volume and from score to flow, shape `(2, atoms)`.
+    features
+        What a voxel's own prior may lean on: delay, its square, log MTT and its square, shape `(4, atoms)`.
+    table
+        What is to be averaged, shape `(quantities, atoms)`.
+    """
+
+    directions: Float64s
+    parts: Float32s
+    log_weight: Float32s
+    gains: Float32s
+    features: Float32s
+    table: Float32s
+
+    @classmethod
+    def of(cls, atoms: Atoms, shape_weights: Float64s, table: Float64s, late_s: float = LATE_S) -> Mixture:
+        """Prepare atoms with shapes this likely, `(shapes,)`, to average a table `(quantities, atoms)`."""
+        with np.errstate(divide="ignore"):
+            of_shape = np.maximum(np.log(shape_weights), -1e6)[atoms.shape]
+        log_mtt = np.log(atoms.mtt)
+        log_weight = log_prior(atoms, late_s) + np.log(atoms.mtt / atoms.norms) + of_shape
+        return cls(
+            atoms.directions,
+            _tiled(_padded(atoms.parts)),
+            _padded(log_weight, fill=-1e30),
+            _padded(np.stack([atoms.mtt / atoms.norms, 1.0 / atoms.norms])),
+            _padded(np.stack([atoms.delay, atoms.delay**2, log_mtt, log_mtt**2])),
+            _padded(table),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Belief:
+    """What is believed of voxels, float32, shape `(voxels,)` each.
+
+    NaN where a curve is empty, not finite, or goes down. Where noise hides all contrast, volume and flow are
+    0, with what they may be.
+
+    Parameters
+    ----------
+    noise
+        Variance of one sample, squared unit of the curve.
+    best
+        Index of the most likely atom.
+    volume, flow
+        Means of volume [no unit] and flow [1/s], as `k` counts them.
+    volume_sd, flow_sd
+        Their standard deviations.
+    means
+        Means of the table, shape `(voxels, quantities)`.
+    """
+
+    noise: Float32s
+    best: NDArray[np.intp]
+    volume: Float32s
+    flow: Float32s
+    volume_sd: Float32s
+    flow_sd: Float32s
+    means: Float32s
+
+
+_LN_STEP: Final = float(np.log(TRANSITS_S[1] / TRANSITS_S[0]))
+WITHIN_STEP: Final = _LN_STEP**2 / 12.0
+"""Variance of the logarithm of MTT within a step of the grid."""
+
+
+def believe(
+    curves: Floats, mixture: Mixture, *, independence: float = 1.0, leaning: Float32s | None = None
+) -> Belief:
+    """Weigh all atoms for every curve.
+
+    Parameters
+    ----------
+    curves
+        Shape `(voxels, t)`.
+    independence
+        Part of the samples that is independent; below 1 where curves were interpolated in time.
+    leaning
+        Each voxel's own prior: factors of the features in its logarithm, shape `(voxels, 4)`.
+    """
+    found = np.full((len(curves), 5 + len(mixture.table)), np.nan, dtype=np.float32)
+    best = np.zeros(len(curves), dtype=np.intp)
+    size = _sizes(curves)
+    parts = _projected(curves, size, mixture)
+    freedom = (np.float32(max(curves.shape[1] - N_FITTED, 1)), np.float32(independence))
+    tables = (mixture.log_weight, mixture.features, mixture.gains, mixture.table)
+    tilt = np.zeros((len(curves), 0), dtype=np.float32) if leaning is None else leaning
+    _weigh((parts, size, tilt), mixture.parts, tables, freedom, found, best)
+    found[:, :5] *= np.stack([size**2, size, size**2, size, size**2], axis=1)
+    _forget_inverted(curves, found)
+    _, volume, volume2, flow, flow2 = found[:, :5].T
+    return Belief(
+        noise=found[:, 0],
+        best=best,
+        volume=volume,
+        flow=flow,
+        volume_sd=_deviation(volume, volume2),
+        flow_sd=_deviation(flow, flow2 + np.float32(WITHIN_STEP) * flow**2),
+        means=found[:, 5:],
+    )
+
+
+def weights(curves: Floats, mixture: Mixture, belief: Belief) -> Iterator[tuple[slice, Floats, Floats]]:
+    """Yield rows of curves, the weight of each atom and its flow [1/s], `(rows, atoms)` each.
+
+    For what cannot be averaged beforehand; slow.
+    """
+    for rows in _chunks(len(curves)):
+        size = _sizes(curves[rows])
+        atoms = mixture.parts.swapaxes(0, 1).reshape(mixture.parts.shape[1], -1)
+        scores = size[:, None] * (_projected(curves[rows], size, mixture) @ atoms)
+        logs = scores * np.abs(scores) / (2.0 * belief.noise[rows, None]) + mixture.log_weight
+        likely = np.exp(logs - logs.max(axis=1, keepdims=True))
+        yield rows, likely / likely.sum(axis=1, keepdims=True), np.maximum(scores, 0.0) * mixture.gains[1]
+
+
+def _chunks(n: int) -> Iterator[slice]:
+    for first in range(0, n, ROWS):
+        yield slice(first, first + ROWS)
+
+
+def _sizes(curves: Floats) -> Float32s:
+    """Return the Euclidean length of each curve, shape `(voxels,)`."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", curves, curves)), dtype=np.float32)
+
+
+def _projected(curves: Floats, size: Float32s, mixture: Mixture) -> Float32s:
+    """Return curves of unit length in the directions of the atoms, `(voxels, d)`.
+
+    In double precision and at unit length, what is found depends neither on the unit of the curves nor on
+    how many there are.
+    """
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        units = curves / size[:, None].astype(np.float64)
+        return np.asarray(units @ mixture.directions, dtype=np.float32)
+
+
+def _forget_inverted(curves: Floats, found: Float32s) -> None:
+    """Set voxels to NaN whose curves go down by more than noise explains: what they show is not contrast."""
+    rows = np.flatnonzero(found[:, 1] == 0)
+    total = curves[rows].sum(axis=1, dtype=np.float64)
+    found[rows[total < -INVERTED * np.sqrt(curves.shape[1] * found[rows, 0])]] = np.nan
+
+
+def _deviation(mean: Float32s, of_squares: Float32s) -> Float32s:
+    return np.sqrt(np.maximum(of_squares - mean * mean, 0.0))
+
+
+def _padded(table: Float64s, fill: float = 0.0) -> Float32s:
+    """Bring the last axis to whole tiles, as float32."""
+    rest = -table.shape[-1] % TILE
+    widths = [(0, 0)] * (table.ndim - 1) + [(0, rest)]
+    return np.pad(table, widths, constant_values=fill).astype(np.float32)
+
+
+def _tiled(parts: Float32s) -> Float32s:
+    """Bring a table `(d, atoms)` to tiles, `(tiles, d, TILE)`."""
+    return np.ascontiguousarray(parts.reshape(len(parts), -1, TILE).swapaxes(0, 1))
+
+
+@njit(parallel=True, fastmath=True, cache=True)
+def _weigh(
+    voxels: tuple[Float32s, Float32s, Float32s],
+    tiles: Float32s,
+    tables: tuple[Float32s, Float32s, Float32s, Float32s],
+    freedom: tuple[Any, Any],
+    found: Float32s,
+    best: NDArray[np.intp],
+) -> None:
+    """Fill `found` with noise, the first two moments of volume and flow, and the means of the table."""
+    n_free, independence = freedom
+    parts, size, tilt = voxels
+    for group in prange((parts.shape[0] + GROUP - 1) // GROUP):
+        first = group * GROUP
+        here = parts[first : first + GROUP]
+        scores = np.empty((here.shape[0], tiles.shape[0] * TILE), dtype=np.float32)
+        logs, work = np.empty(scores.shape[1], dtype=np.float32), np.empty((3, TILE), dtype=np.float32)
+        _score(here, tiles, scores)
+        for i in range(here.shape[0]):
+            row = first + i
+            top = _greatest(scores[i], work[2, :1])
+            if not (size[row] > 0 and size[row] < np.float32(1e15)):
+                continue
+            noise = max(np.float32(1.0) - top * top, np.float32(LEAST_NOISE)) / n_free
+            sharpness = independence * np.float32(0.5) / noise
+            own = (sharpness, noise, tilt[row])
+            best[row] = _moments(scores[i], tables, own, (logs, work), found[row])
+
+
+@njit(fastmath=True, cache=True)
+def _score(parts: Float32s, tiles: Float32s, scores: Float32s) -> None:
+    """Write the product of each curve with each atom; unrolled, as the compiler does not block it."""
+    for tile in range(tiles.shape[0]):
+        for row in range(parts.shape[0]):
+            out = scores[row, tile * TILE : (tile + 1) * TILE]
+            for j in range(TILE):
+                out[j] = 0
+            for d in range(0, parts.shape[1], STRIDE):
+                p, a = parts[row, d : d + STRIDE], tiles[tile, d : d + STRIDE]
+                p0, p1, p2, p3, p4, p5, p6, p7 = p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
+                a0, a1, a2, a3, a4, a5, a6, a7 = a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
+                for j in range(TILE):
+                    out[j] += p0 * a0[j] + p1 * a1[j] + p2 * a2[j] + p3 * a3[j]
+                    out[j] += p4 * a4[j] + p5 * a5[j] + p6 * a6[j] + p7 * a7[j]
+
+
+@njit(fastmath=True, cache=True)
+def _greatest(values: Float32s, cell: Float32s) -> Any:
+    """Return the greatest value, or 0 if none is positive; `cell` is one float to work in.
+
+    Compared as integers, whose order is that of positive floats: the compiler vectorises that alone.
+    """
+    bits = values.view(np.int32)
+    top = np.int32(0)
+    for i in range(bits.size):
+        if bits[i] > top:  # noqa: PLR1730  max() would not vectorise
+            top = bits[i]
+    cell.view(np.int32)[0] = top
+    return cell[0]
+
+
+@njit(fastmath=True, cache=True)
+def _moments(
+    scores: Float32s,
+    tables: tuple[Float32s, Float32s, Float32s, Float32s],
+    own: tuple[Any, Any, Float32s],
+    room: tuple[Float32s, Float32s],
+    sums: Float32s,
+) -> Any:
+    """Write noise, moments of volume and flow, and means of the table; return the likeliest atom."""
+    log_weight, features, gains, table = tables
+    (sharpness, noise, tilt), (logs, work) = own, room
+    tops = np.empty(logs.size // TILE, dtype=np.float32)
+    for tile in range(tops.size):
+        here = slice(tile * TILE, (tile + 1) * TILE)
+        _weigh_scores(scores[here], log_weight[here], sharpness, logs[here])
+        for f in range(tilt.size):
+            _lean(tilt[f], features[f, here], logs[here])
+        tops[tile] = _greatest_log(logs[here], work[0], work[2, :1])
+    most = tops.max()
+    likely, bits = work[0], work[1].view(np.int32)
+    sums[:] = 0
+    whole = np.float32(0.0)
+    for tile in range(tops.size):
+        if tops[tile] - most < np.float32(NEGLIGIBLE):
+            continue
+        here = slice(tile * TILE, (tile + 1) * TILE)
+        whole += _exponentials(logs[here], most, likely, bits)
+        for kind in range(2):
+            _add_moments(likely, scores[here], gains[kind, here], noise, sums[1 + 2 * kind : 3 + 2 * kind])
+        for q in range(table.shape[0]):
+            sums[5 + q] += _product(likely, table[q, here])
+    for q in range(sums.size):
+        sums[q] /= whole
+    sums[0] = noise
+    likeliest = np.argmax(tops)
+    return likeliest * TILE + np.argmax(logs[likeliest * TILE : (likeliest + 1) * TILE])
+
+
+@njit(fastmath=True, cache=True)
+def _weigh_scores(score: Float32s, log_weight: Float32s, sharpness: Any, logs: Float32s) -> None:
+    for i in range(TILE):
+        logs[i] = score[i] * abs(score[i]) * sharpness + log_weight[i]
+
+
+@njit(fastmath=True, cache=True)
+def _lean(factor: Any, feature: Float32s, logs: Float32s) -> None:
+    for i in range(TILE):
+        logs[i] += factor * feature[i]
+
+
+@njit(fastmath=True, cache=True)
+def _greatest_log(logs: Float32s, raised: Float32s, cell: Float32s) -> Any:
+    """Return the greatest logarithm, to a float's precision near 1000."""
+    for i in range(TILE):
+        above = logs[i] + np.float32(1000.0)
+        raised[i] = np.float32(0.5) * (above + abs(above))  # never negative, for `_greatest`
+    return _greatest(raised, cell) - np.float32(1000.0)
+
+
+@njit(fastmath=True, cache=True)
+def _exponentials(logs: Float32s, most: Any, likely: Float32s, bits: NDArray[np.int32]) -> Any:
+    """Write ``exp(logs - most)`` to a relative 1e-6 and return the sum; `np.exp` would not vectorise."""
+    for i in range(TILE):
+        x = (logs[i] - most) * np.float32(1.4426950408889634) + np.float32(126.0)
+        x = np.float32(0.5) * (x + abs(x))
+        floor = np.int32(x)
+        y = (x - np.float32(floor)) * np.float32(0.6931471805599453)
+        series = y * np.float32(1.0 / 720.0) + np.float32(1.0 / 120.0)
+        series = series * y + np.float32(1.0 / 24.0)
+        series = series * y + np.float32(1.0 / 6.0)
+        series = series * y + np.float32(0.5)
+        series = series * y + np.float32(1.0)
+        likely[i] = series * y + np.float32(1.0)
+        bits[i] = (floor + np.int32(1)) << np.int32(23)  # 2**(floor - 126), as a float is stored
+    powers = bits.view(np.float32)
+    total = np.float32(0.0)
+    for i in range(TILE):
+        likely[i] *= powers[i]
+        total += likely[i]
+    return total
+
+
+@njit(fastmath=True, cache=True)
+def _add_moments(likely: Float32s, score: Float32s, gains: Float32s, noise: Any, sums: Float32s) -> None:
+    """Add first and second moment of ``max(score, 0) * gain``, given its own spread ``noise * gain**2``."""
+    first, second = np.float32(0.0), np.float32(0.0)
+    for i in range(TILE):
+        value = np.float32(0.5) * (score[i] + abs(score[i])) * gains[i]
+        first += likely[i] * value
+        second += likely[i] * (value * value + noise * gains[i] * gains[i])
+    sums[0] += first
+    sums[1] += second
+
+
+@njit(fastmath=True, cache=True)
+def _product(likely: Float32s, values: Float32s) -> Any:
+    total = np.float32(0.0)
+    for i in range(TILE):
+        total += likely[i] * values[i]
+    return total
