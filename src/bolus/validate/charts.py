@@ -24,7 +24,7 @@ Okabe and Ito (2008), with grey in the place of yellow, which white paper swallo
 """
 MARKERS: Final = "os^DvPX*<>"
 STROKES: Final = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
-_LEFT, _RIGHT, _TOP, _FOOT = 100, 30, 82, 84
+_LEFT, _RIGHT, _TOP, _FOOT = 100, 30, 100, 84
 _GAP_X, _GAP_Y = 92, 112
 _PANEL_HEIGHT = 330
 _LEGEND_ROW = 30

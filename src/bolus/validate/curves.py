@@ -14,13 +14,15 @@ from bolus.core.series import Concentration
 from bolus.core.units import ML_100G_MIN_PER_ML_G_S, TISSUE_SCALE, Modality, Unit
 from bolus.core.vessel import VesselCurve
 from bolus.physics.gamma import GammaVariate
-from bolus.physics.transport import RESIDUES, exponential_residue, tissue_curves
+from bolus.physics.transport import RESIDUES, exponential_residue, ideal_tmax, tissue_curves
 from bolus.validate.rows import Conditions
 
 ARTERY: Final = GammaVariate(300.0, 10.0, 3.0, 1.5)
 """The bolus: 300 HU, arriving at 10 s, 6 s wide at half its height, without recirculation."""
 AIF_NOISE: Final = 0.1
 """Noise of the arterial curve over that of a voxel: it is the mean of some 100 voxels."""
+SEEN_TMAX: Final = "seen Tmax"
+"""Truth that the intervals of Tmax are held against."""
 _FINE_DT = 0.05
 _REACH_S = (-40.0, 160.0)
 
@@ -51,15 +53,18 @@ class Tissues:
         """Return the truth by quantity, shape `(tissues,)` each.
 
         A residue is highest when it begins, so the true Tmax is the delay; a box is as high until it
-        ends, and its true Tmax is the middle.
+        ends, and its true Tmax is the middle. `seen Tmax` is what can be seen of that at the resolution of
+        a regularised deconvolution, the truth of the phantoms.
         """
         middle = self.mtt / 2.0 if residue == "box" else 0.0
+        seen = ideal_tmax(self.mtt.astype(np.float32), self.delay.astype(np.float32), RESIDUES[residue])
         return {
             "CBF": self.cbf,
             "CBV": self.cbv,
             "MTT": self.mtt,
             "Tmax": self.delay + middle,
             "delay": self.delay,
+            SEEN_TMAX: seen.astype(np.float64),
         }
 
     def conditions(self, index: int) -> Conditions:

@@ -103,7 +103,7 @@ def draw_core(found: Validation) -> bytes:
     told = (
         ("noise", "core", "core, 19 % of normal flow", 1.0),
         ("noise", "penumbra", "penumbra, 40 %", 0.0),
-        ("core", "volume", "lesion of 5-59 %", 1.0),
+        ("core", "volume", "lesion, 5-59 %", 1.0),
     )
     panels = []
     for experiment, measure, title, ideal in told:

@@ -10,6 +10,7 @@ from scipy.special import ndtri
 
 from bolus.core.arrays import Float64s
 from bolus.phantom.kudo import CBVS, DELAYS, MTTS
+from bolus.validate.curves import SEEN_TMAX
 from bolus.validate.outcome import Outcome
 from bolus.validate.rows import Row, Score, Source
 
@@ -39,6 +40,7 @@ def errors(outcome: Outcome, tell: Tell) -> Iterator[Row]:
                 quantity,
                 float(ok.mean()) if ok.size else float("nan"),
                 float(ok.std(ddof=1)) if ok.size > 1 else float("nan"),
+                float(np.median(ok)) if ok.size else float("nan"),
                 error.size,
                 error.size - ok.size,
             )
@@ -47,7 +49,7 @@ def errors(outcome: Outcome, tell: Tell) -> Iterator[Row]:
 def coverage(outcome: Outcome, tell: Tell) -> Iterator[Score]:
     """Yield how often the method's own intervals hold the truth, for each quantity and tissue."""
     for quantity, sd in outcome.sd.items():
-        for i, truth in enumerate(outcome.truth[quantity]):
+        for i, truth in enumerate(_held(outcome, quantity)):
             z = np.abs(outcome.values[quantity][i] - truth) / sd[i]
             yield from _covered(z, tell(**outcome.tissues.conditions(i)), quantity)
 
@@ -55,8 +57,13 @@ def coverage(outcome: Outcome, tell: Tell) -> Iterator[Score]:
 def coverage_of_all(outcome: Outcome, tell: Tell) -> Iterator[Score]:
     """Yield how often the method's own intervals hold the truth, over all tissues together."""
     for quantity, sd in outcome.sd.items():
-        z = np.abs(outcome.values[quantity] - outcome.truth[quantity][:, None]) / sd
+        z = np.abs(outcome.values[quantity] - _held(outcome, quantity)[:, None]) / sd
         yield from _covered(z.ravel(), tell(), quantity)
+
+
+def _held(outcome: Outcome, quantity: str) -> Float64s:
+    """Return the truth that intervals of a quantity should hold, shape `(tissues,)`."""
+    return outcome.truth[SEEN_TMAX if quantity == "Tmax" else quantity]
 
 
 def _covered(z: Float64s, source: Source, quantity: str) -> Iterator[Score]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import logging
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +14,6 @@ from typing import Any, Final
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
-from nibabel.imageglobals import LoggingOutputSuppressor
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
@@ -199,12 +200,24 @@ def _bezier_file(path: Path, said: dict[str, str], home: Path) -> BezierFile:
 
 def _rates(path: Path) -> Float64s:
     """Return the relaxation rates [1/s] of an image's voxels, shape `(voxels, t)`."""
-    with LoggingOutputSuppressor():  # headers of curves have no voxel size
+    with _quiet():
         image: Any = nib.load(path)
         signal = np.asarray(image.dataobj, dtype=np.float64)
     signal = signal.reshape(-1, signal.shape[-1])
     baseline = signal[:, :N_BASELINE].mean(axis=1, keepdims=True)
     return delta_r2star(signal, baseline, BEZIER_TE_S).astype(np.float64)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep nibabel from saying that the headers of curves have no voxel size."""
+    logger = logging.getLogger("nibabel.global")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _constant(path: Path) -> float:

@@ -121,8 +121,9 @@ def _source(source: Source) -> dict[str, Any]:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    told = {"quantity": row.quantity, "unit": row.unit, "bias": plain(row.bias), "sd": plain(row.sd)}
-    return {**_source(row.source), **told, "n": row.n, "n_failed": row.n_failed}
+    told = {name: plain(getattr(row, name)) for name in ("bias", "sd", "median")}
+    about = {"quantity": row.quantity, "unit": row.unit}
+    return {**_source(row.source), **about, **told, "n": row.n, "n_failed": row.n_failed}
 
 
 def _score(score: Score) -> dict[str, Any]:

@@ -57,6 +57,8 @@ class Row:
         A key of `UNITS`.
     bias, sd
         Mean and standard deviation of the error, in its unit; NaN where there are too few numbers.
+    median
+        Median of the error: far from the bias where a few voxels are far off.
     n, n_failed
         Voxels, and those of them that hold no number.
     """
@@ -65,6 +67,7 @@ class Row:
     quantity: str
     bias: float
     sd: float
+    median: float
     n: int
     n_failed: int
 

@@ -46,7 +46,7 @@ class Effort:
     artery_voxels: int
 
 
-FULL: Final = Effort("full", True, 4, 1500, 40, 20, 50)
+FULL: Final = Effort("full", True, 4, 1000, 25, 12, 80)
 """Enough to tell methods apart: the mean of CBF is known within 1 % of the truth or better."""
 FAST: Final = Effort("fast", False, 2, 100, 6, 2, 50)
 """Enough to see the pattern."""

@@ -15,6 +15,7 @@ from bolus.validate.experiments import NOISES_HU, THREE, USUAL_HU
 from bolus.validate.judges import LEVELS
 from bolus.validate.rows import UNITS, Conditions, Row
 
+_ABSURD: Final = 1000.0
 NONE: Final = "-"
 """Stands where a method has no such figure."""
 
@@ -48,6 +49,8 @@ def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
     """Write a number, or that there is none."""
     if not isfinite(value):
         return NONE
+    if abs(value) >= _ABSURD:
+        return f"{'-' if value < 0 else ''}>{_ABSURD:g}"
     shown = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
     return shown.lstrip("+-") if float(shown) == 0 else shown
 

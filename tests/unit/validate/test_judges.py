@@ -89,6 +89,7 @@ def test_errors_are_relative_for_flow_and_absolute_for_the_rest():
     rows = {(r.quantity, r.source.conditions["tissue"]): r for r in judges.errors(found, tell)}
 
     assert rows["CBF", "core"].bias == pytest.approx(-20.0)
+    assert rows["CBF", "core"].median == pytest.approx(-20.0)
     assert rows["MTT", "penumbra"].bias == pytest.approx(1.5)
     assert (rows["CBF", "core"].unit, rows["MTT", "core"].unit) == ("%", "s")
     assert rows["CBF", "normal"].source.conditions["cbf"] == 60.0

@@ -55,7 +55,9 @@ def bezier(tmp_path: Path) -> Path:
 
     def save(path: Path, rate: np.ndarray) -> None:
         signal = signal_from_delta_r2star(np.tile(rate, (6, 1)), np.full((6, 1), 100.0), BEZIER_TE_S)
-        nib.save(nib.Nifti1Image(signal.reshape(3, 2, 1, -1), np.eye(4)), path)
+        image = nib.Nifti1Image(signal.reshape(3, 2, 1, -1), np.eye(4))
+        image.header["pixdim"][1:4] = 0.0
+        nib.save(image, path)
 
     save(home / "aif.nii", BOLUS(TIMES))
     name = "St_disp_{}_exponential_lvl_{}_delay_{}_resfunc_gamma_dist_lambda_1_cbf_{}.nii"
@@ -77,7 +79,7 @@ def test_reference_curves_are_read_with_their_truth(no_wrap, osipi):
     np.testing.assert_allclose(second.tissue, tissue(60.0), rtol=1e-6)
 
 
-def test_files_of_the_bezier_study_tell_their_truth_by_their_names(bezier):
+def test_files_of_the_bezier_study_tell_their_truth_by_their_names(bezier, capfd, caplog):
     files, aif = read_bezier(bezier)
 
     np.testing.assert_allclose(aif, BOLUS(TIMES), atol=1e-4)
@@ -86,6 +88,8 @@ def test_files_of_the_bezier_study_tell_their_truth_by_their_names(bezier):
         (20, 3.0, "low", 1),
     ]
     np.testing.assert_allclose(files[0].curves[5], tissue(40.0), atol=1e-4)
+    assert capfd.readouterr().err == ""
+    assert not caplog.records
 
 
 def test_both_are_judged_on_their_own_scale(no_wrap, osipi, bezier):
