@@ -61,7 +61,14 @@ def run(series: Series, recipe: Recipe = DEFAULT, *, progress: Progress = silent
     perfusion = _perfuse(scan, recipe, watch)
     with watch("quality"):
         evidence = quality.Evidence(
-            series, scan.motion, scan.brain, scan.contrast, scan.raw, perfusion.vessels, perfusion.maps
+            series,
+            scan.motion,
+            scan.brain,
+            scan.contrast,
+            scan.raw,
+            perfusion.vessels,
+            perfusion.maps,
+            second=_second_opinion(scan, perfusion.vessels, recipe),
         )
         findings = _joined(series, scan, perfusion, quality.check(evidence))
     return Result(
@@ -149,6 +156,7 @@ def _solve(scan: Scan, recipe: Recipe, watch: Stopwatch, *, avoid: Mask | None) 
             found.aif,
             method=recipe.method,
             options=recipe.method_options,
+            neighbours=recipe.neighbours,
             progress=watch.progress,
         )
         maps = quantify.make_maps(estimate, scan.contrast, found.aif, ttp_origin=recipe.ttp_origin)
@@ -157,6 +165,13 @@ def _solve(scan: Scan, recipe: Recipe, watch: Stopwatch, *, avoid: Mask | None) 
             maps, scan.brain, scan.underlay, rule=recipe.rule, min_lesion_ml=recipe.min_lesion_ml
         )
     return Perfusion(found, maps, lesion, noticed)
+
+
+def _second_opinion(scan: Scan, found: Vessels, recipe: Recipe) -> Maps:
+    """Make the map of flow by another kind of method: where the two disagree, neither is to be trusted."""
+    other = "box" if recipe.method == "osvd" else "osvd"
+    estimate = deconvolve.deconvolve(scan.contrast, found.aif, method=other)
+    return {"CBF": quantify.flow_map(estimate, scan.contrast)}
 
 
 @dataclass(slots=True)

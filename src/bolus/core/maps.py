@@ -32,7 +32,7 @@ class Estimate:
         Standard deviations of fields above and of `extra`, by name, and of `volume` (flow times MTT), from
         methods that have them.
     extra
-        What else a method finds, by name of the map: `CTH` [s], `P(Tmax>6s)` [no unit].
+        What else a method finds, by name of the map: `CTH` [s], `PTmax6` [no unit].
     index
         Method's own figure a voxel, such as the truncation that oSVD chose; for inspection.
     residues
@@ -94,7 +94,7 @@ WINDOWS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
         "Tmax": (0.0, 12.0),
         "TTP": (0.0, 25.0),
         "CTH": (0.0, 20.0),
-        "P(Tmax>6s)": (0.0, 1.0),
+        "PTmax6": (0.0, 1.0),
     }
 )
 """Fixed display windows in each map's own unit: a patient never sets his own scale."""

@@ -14,7 +14,7 @@ from bolus.core.errors import BadRecipe
 
 GAVA = "Gava et al. 2023, doi:10.3389/fninf.2023.852105"
 BOXERMAN = "Boxerman et al. 2006, AJNR 27:859"
-WU = "Wu et al. 2003, doi:10.1002/mrm.10522"
+BOUTELIER = "Boutelier et al. 2012, doi:10.1109/TMI.2012.2189890"
 STRAKA = "Straka et al. 2010, doi:10.1002/jmri.22338"
 
 
@@ -58,10 +58,13 @@ class Recipe:
     )
     partial_volume: bool = _choice(True, "vessels", "Scale the AIF to the venous area, within guards.")
     method: str = _choice(
-        "osvd",
+        "posterior",
         "deconvolve",
-        "Deconvolution: osvd, csvd, ssvd, tikhonov, box, posterior, vascular, slope or moment.",
-        WU,
+        "Deconvolution: posterior, osvd, csvd, ssvd, tikhonov, box, vascular, slope or moment.",
+        BOUTELIER,
+    )
+    neighbours: bool = _choice(
+        True, "deconvolve", "Let voxels lean on their neighbours (posterior and vascular)."
     )
     method_options: Mapping[str, float | str | bool] = field(
         default_factory=dict,

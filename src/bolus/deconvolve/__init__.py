@@ -77,7 +77,7 @@ def deconvolve(
     concentration: Concentration,
     aif: VesselCurve,
     *,
-    method: str | Deconvolve = "osvd",
+    method: str | Deconvolve = "posterior",
     options: Mapping[str, Any] = MappingProxyType({}),
     neighbours: bool = False,
     progress: Progress = silent,
@@ -91,8 +91,9 @@ def deconvolve(
     aif
         Arterial curve on the same clock, in the same unit.
     method
-        A name in `METHODS`, or any function like them. `osvd` is the default because its bias stays the
-        same where tissue is nearly as weak as the noise.
+        A name in `METHODS`, or any function like them. `posterior` is the default because it finds flow,
+        transit time and delay most accurately, whatever the residue, at the noise of filtered CT
+        (documentation, Accuracy).
     options
         Keyword options of the method.
     neighbours

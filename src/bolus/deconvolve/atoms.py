@@ -19,7 +19,7 @@ DELAYS_S: Final[Float64s] = np.concatenate([np.arange(-4.0, 10.0, 0.5), np.arang
 TRANSITS_S: Final[Float64s] = np.geomspace(2.0, 30.0, 16)
 """Mean transit times [s]. Below 2 s a passage is shorter than any frame interval in use: flow at a given
 volume would grow without limit."""
-RESOLVED: Final = 1e-3
+RESOLVED: Final = 2e-3
 """Directions weaker than this part of the strongest are left out: no noise this low is met."""
 STRIDE: Final = 8
 """Directions come in whole strides, as the product with them is unrolled."""

@@ -32,8 +32,8 @@ GROUP: Final = 8
 """Voxels that share one pass over the atoms."""
 TILE: Final = 64
 """Atoms that are taken or left together."""
-INVERTED: Final = 4.0
-"""A sum of samples this many standard deviations below 0 is no noise."""
+INVERTED: Final = 0.5
+"""Part of a curve's power that atoms turned upside down may explain: noise leaves them less than a third."""
 NEGLIGIBLE: Final = -16.0
 """Atoms this much less likely than the best do not count [log]: together less than 1e-3 of it."""
 LEAST_NOISE: Final = 1e-4
@@ -142,7 +142,6 @@ def believe(
     tilt = np.zeros((len(curves), 0), dtype=np.float32) if leaning is None else leaning
     _weigh((parts, size, tilt), mixture.parts, tables, freedom, found, best)
     found[:, :5] *= np.stack([size**2, size, size**2, size, size**2], axis=1)
-    _forget_inverted(curves, found)
     _, volume, volume2, flow, flow2 = found[:, :5].T
     return Belief(
         noise=found[:, 0],
@@ -191,13 +190,6 @@ def _projected(curves: Floats, size: Float32s, mixture: Mixture) -> Float32s:
         return np.asarray(units @ mixture.directions, dtype=np.float32)
 
 
-def _forget_inverted(curves: Floats, found: Float32s) -> None:
-    """Set voxels to NaN whose curves go down by more than noise explains: what they show is not contrast."""
-    rows = np.flatnonzero(found[:, 1] == 0)
-    total = curves[rows].sum(axis=1, dtype=np.float64)
-    found[rows[total < -INVERTED * np.sqrt(curves.shape[1] * found[rows, 0])]] = np.nan
-
-
 def _deviation(mean: Float32s, of_squares: Float32s) -> Float32s:
     return np.sqrt(np.maximum(of_squares - mean * mean, 0.0))
 
@@ -235,7 +227,7 @@ def _weigh(
         for i in range(here.shape[0]):
             row = first + i
             top = _greatest(scores[i], work[2, :1])
-            if not (size[row] > 0 and size[row] < np.float32(1e15)):
+            if not (size[row] > 0 and size[row] < np.float32(1e15)) or _is_inverted(scores[i], top):
                 continue
             noise = max(np.float32(1.0) - top * top, np.float32(LEAST_NOISE)) / n_free
             sharpness = independence * np.float32(0.5) / noise
@@ -273,6 +265,14 @@ def _greatest(values: Float32s, cell: Float32s) -> Any:
             top = bits[i]
     cell.view(np.int32)[0] = top
     return cell[0]
+
+
+@njit(fastmath=True, cache=True)
+def _is_inverted(scores: Float32s, top: Any) -> Any:
+    """Tell a curve that goes down where contrast would go up, from its scores at unit length."""
+    if top * top > np.float32(INVERTED):
+        return False
+    return np.float32(min(scores)) < -np.sqrt(np.float32(INVERTED))
 
 
 @njit(fastmath=True, cache=True)

@@ -65,7 +65,7 @@ def posterior(  # noqa: PLR0913  options, by keyword
     Returns
     -------
     Flow [1/s], Tmax, MTT and delay [s], with their standard deviations and that of `volume`, and as `extra`
-    the chance that Tmax exceeds 6 s, `P(Tmax>6s)`; shape `(voxels,)`. NaN where a curve is 0 throughout, not
+    the chance that Tmax exceeds 6 s, `PTmax6`; shape `(voxels,)`. NaN where a curve is 0 throughout, not
     finite, or goes down instead of up. Where noise hides all contrast, flow is 0, with its deviation.
 
     Raises
@@ -141,7 +141,7 @@ def estimated(belief: Belief, problem: Problem) -> Estimate:
             "delay": deviation(delay, delay2),
             "tmax": np.sqrt(deviation(expected, expected2) ** 2 + apart**2),
         },
-        extra={"P(Tmax>6s)": np.ascontiguousarray(late)},
+        extra={"PTmax6": np.ascontiguousarray(late)},
     )
 
 

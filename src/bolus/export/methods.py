@@ -22,6 +22,14 @@ _SOLVERS: Final = {
         "residue",
         _WU,
     ),
+    "posterior": (
+        "posterior means over delay, transit time and shape of the residue, with flow integrated out",
+        "Boutelier et al. 2012, doi:10.1109/TMI.2012.2189890",
+    ),
+    "vascular": (
+        "posterior means of the vascular model of gamma-distributed transit times",
+        "Mouridsen et al. 2014, doi:10.1038/jcbfm.2014.111",
+    ),
     "tikhonov": (
         "block-circulant deconvolution with Tikhonov regularisation",
         "Fieselmann et al. 2011, doi:10.1155/2011/467563",
@@ -30,6 +38,8 @@ _SOLVERS: Final = {
     "slope": ("the maximum slope of tissue", "Klotz and König 1999, Eur J Radiol 30:170-184"),
     "moment": ("first moments of tissue and artery", _CENTRAL_VOLUME),
 }
+_LEANING: Final = ("posterior", "vascular")
+"""Methods whose voxels can lean on their neighbours; Tmax is then read from `osvd`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,8 @@ def _deconvolution(result: Result) -> str:
     name, _ = _SOLVERS.get(recipe.method, (recipe.method, ""))
     options = ", ".join(f"{k} {v}" for k, v in sorted(recipe.method_options.items()))
     text = f"Maps were made by {name} ({recipe.method}{', ' + options if options else ''})"
+    if recipe.neighbours and recipe.method in _LEANING:
+        text += ", each voxel leaning on its neighbours for delay and transit time"
     if result.modality is Modality.XA:
         return text + "."
     return (

@@ -86,7 +86,7 @@ def make_maps(
     Fieselmann et al., Int J Biomed Imaging 2011:467563, doi:10.1155/2011/467563
     """
     _check(estimate, concentration, aif)
-    scale = PROJECTION if concentration.modality is Modality.XA else TISSUE
+    scale = _scale_of(concentration)
     artery, start = measure_artery(aif.values, concentration.times)
     if not artery.area[0] > 0:
         raise NoBolus("the arterial curve has no area", remedy="Choose another artery.")
@@ -104,7 +104,7 @@ def make_maps(
     if estimate.delay is not None:
         times["delay"] = estimate.delay
     values = {"CBF": cbf, "CBV": cbv, **times, **estimate.extra}
-    units = {"CBF": scale.flow_unit, "CBV": scale.volume_unit, "P(Tmax>6s)": Unit.RATIO}
+    units = {"CBF": scale.flow_unit, "CBV": scale.volume_unit, "PTmax6": Unit.RATIO}
     sd = _deviations(estimate, scale)
     return {
         name: Map(
@@ -116,6 +116,17 @@ def make_maps(
         )
         for name, array in values.items()
     }
+
+
+def flow_map(estimate: Estimate, concentration: Concentration) -> Map:
+    """Make the map of flow alone, for a look at another method; see `make_maps`."""
+    scale = _scale_of(concentration)
+    flow = estimate.flow * np.float32(scale.flow)
+    return Map("CBF", concentration.image(flow), scale.flow_unit, concentration.grid)
+
+
+def _scale_of(concentration: Concentration) -> Scale:
+    return PROJECTION if concentration.modality is Modality.XA else TISSUE
 
 
 def volume_and_transit(
