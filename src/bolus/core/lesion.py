@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bolus.core.arrays import Mask
+from bolus.core.arrays import Mask, Volume
 from bolus.core.brain import Midline
 
 
@@ -26,6 +26,32 @@ class TrialLabel:
     trial: str
     met: bool | None
     text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Intervals:
+    """How sure the volumes are, by noise and model error of the maps.
+
+    Parameters
+    ----------
+    level
+        Part of simulated studies whose true volume lies within, 0 to 1.
+    n_samples
+        Sampled sets of maps that it was made from.
+    volumes_ml
+        Lower and upper bound [mL] by name of the volume, and of `mismatch`; the volume itself lies between.
+    sd_ml
+        Standard deviations of the sampled volumes [mL], by the same names.
+    chance
+        Part of the samples in which a voxel was `core` or `hypoperfused`, shape `(x, y, z)`; NaN outside
+        brain tissue.
+    """
+
+    level: float
+    n_samples: int
+    volumes_ml: Mapping[str, tuple[float, float]]
+    sd_ml: Mapping[str, float]
+    chance: Mapping[str, Volume]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +89,8 @@ class Lesions:
         One sentence a step, for the methods paragraph.
     criteria
         What was applied, in words, under `rule`, `core` and `hypoperfused`.
+    intervals
+        How sure the volumes are; None where the maps have no standard deviations.
     """
 
     rule: str
@@ -80,3 +108,4 @@ class Lesions:
     labels: tuple[TrialLabel, ...] = ()
     methods: tuple[str, ...] = field(default=())
     criteria: Mapping[str, str] = field(default_factory=dict)
+    intervals: Intervals | None = None

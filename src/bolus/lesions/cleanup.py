@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from bolus.core.arrays import Float32s, Mask, Volume
+from bolus.core.arrays import Mask, Volume
 from bolus.core.grid import Grid
 from bolus.core.maps import Maps
 from bolus.core.units import Unit
+from bolus.lesions.median import Neighbourhoods
 
 MAX_HOLE_ML: Final = 0.1
 """Largest hole in a slice that is filled [mL]."""
@@ -19,9 +19,10 @@ VESSEL_CBV: Final = 8.0
 """CBV above which a voxel may be a vessel [mL/100 g]; healthy grey matter has 3 to 5."""
 VESSEL_RATIO: Final = 2.5
 """CBV over the brain's median above which a voxel may be a vessel."""
-_MIN_NEIGHBOURS: Final = 3
 _NEIGHBOURS: Final = np.ones((3, 3, 3), dtype=np.bool_)
-_NEIGHBOURS_IN_PLANE: Final = ndimage.generate_binary_structure(2, 1)
+_NEIGHBOURS_IN_PLANE: Final = np.pad(
+    ndimage.generate_binary_structure(2, 1)[:, :, None], ((0, 0), (0, 0), (1, 1))
+)
 
 
 def median_in_plane(values: Volume, inside: Mask) -> Volume:
@@ -40,21 +41,10 @@ def median_in_plane(values: Volume, inside: Mask) -> Volume:
     """
     smooth = np.full(values.shape, np.nan, dtype=np.float32)
     for k in np.flatnonzero(inside.any(axis=(0, 1))):
-        here = inside[:, :, k]
-        smooth[:, :, k][here] = _medians(np.where(here, values[:, :, k], np.nan), here)
+        plane, here = values[:, :, k : k + 1], inside[:, :, k : k + 1]
+        around = Neighbourhoods.of(here, np.isfinite(plane))
+        smooth[:, :, k : k + 1][here] = around.medians(plane[here].astype(np.float32))
     return smooth
-
-
-def _medians(plane: Float32s, here: NDArray[np.bool_]) -> Float32s:
-    """Return the medians of the neighbourhoods of some pixels; sorting puts NaN last."""
-    padded = np.pad(np.where(np.isfinite(plane), plane, np.nan), 1, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))[here].reshape(-1, 9)
-    ranked = np.sort(windows, axis=1)
-    n = np.count_nonzero(np.isfinite(ranked), axis=1)
-    rows = np.arange(n.size)
-    middle = 0.5 * (ranked[rows, np.maximum(n - 1, 0) // 2] + ranked[rows, n // 2])
-    medians: Float32s = np.where(n >= _MIN_NEIGHBOURS, middle, np.nan).astype(np.float32)
-    return medians
 
 
 def without_vessels(tissue: Mask, maps: Maps) -> Mask:
@@ -98,22 +88,40 @@ def clean(mask: Mask, grid: Grid, fillable: Mask, *, min_lesion_ml: float) -> Ma
 
 def without_small(mask: Mask, grid: Grid, min_ml: float) -> Mask:
     """Drop the 26-connected components of a mask under a volume [mL]."""
-    labels, n = ndimage.label(mask, structure=_NEIGHBOURS)
-    if n == 0:
-        return np.zeros_like(mask)
+    kept = np.zeros_like(mask)
+    if not mask.any():
+        return kept
+    here = _box(mask)
+    labels, n = ndimage.label(mask[here], structure=_NEIGHBOURS)
     counts = np.bincount(labels.ravel(), minlength=n + 1)
     keep = counts * grid.voxel_ml >= min_ml * (1 - 1e-6)  # a component of exactly the limit stays
     keep[0] = False
-    return np.asarray(keep[labels], dtype=np.bool_)
+    kept[here] = keep[labels]
+    return kept
 
 
 def filled(mask: Mask, grid: Grid, fillable: Mask) -> Mask:
     """Fill holes of up to 0.1 mL in each slice of a mask."""
     whole = mask.copy()
-    for k in np.flatnonzero(mask.any(axis=(0, 1))):
-        plane = mask[:, :, k]
-        holes, n = ndimage.label(ndimage.binary_fill_holes(plane) & ~plane, structure=_NEIGHBOURS_IN_PLANE)
-        small = np.bincount(holes.ravel(), minlength=n + 1) * grid.voxel_ml <= MAX_HOLE_ML
-        small[0] = False
-        whole[:, :, k] |= small[holes] & fillable[:, :, k]
+    if not mask.any():
+        return whole
+    here = _box(mask)
+    labels, n = ndimage.label(~mask[here], structure=_NEIGHBOURS_IN_PLANE)
+    small = np.bincount(labels.ravel(), minlength=n + 1) * grid.voxel_ml <= MAX_HOLE_ML
+    small[0] = False
+    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        small[edge] = False  # open to the outside
+    whole[here] |= small[labels] & fillable[here]
     return whole
+
+
+def _box(mask: Mask) -> tuple[slice, slice, slice]:
+    """Return the slices of the array that hold a mask, with a voxel around it."""
+    flat, upright = np.any(mask, axis=2), np.any(mask, axis=0)
+    x, y = np.flatnonzero(np.any(flat, axis=1)), np.flatnonzero(np.any(flat, axis=0))
+    z = np.flatnonzero(np.any(upright, axis=0))
+    return (
+        slice(max(int(x[0]) - 1, 0), int(x[-1]) + 2),
+        slice(max(int(y[0]) - 1, 0), int(y[-1]) + 2),
+        slice(int(z[0]), int(z[-1]) + 1),
+    )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from bolus.core.arrays import Mask, Volume
+from bolus.core.arrays import Volume
 from bolus.core.brain import Brain, Midline
 from bolus.core.errors import ShapeMismatch
 from bolus.core.finding import Finding, Severity
@@ -16,47 +15,16 @@ from bolus.core.grid import Grid, same_place
 from bolus.core.lesion import Lesions
 from bolus.core.maps import Maps
 from bolus.lesions import labels, reference
-from bolus.lesions.cleanup import MAX_HOLE_ML, clean, median_in_plane, without_vessels
+from bolus.lesions.cleanup import MAX_HOLE_ML, median_in_plane, without_vessels
 from bolus.lesions.midline import find_midline, midline_findings
 from bolus.lesions.reference import Sides
-from bolus.lesions.rules import Against, Rule, Threshold, find_rule
+from bolus.lesions.rules import Rule, find_rule
+from bolus.lesions.scene import Outlines, Scene, later_than, measure
 
-TMAX_STEPS_S: Final = (4, 6, 8, 10)
-"""Tmax thresholds whose volumes are always reported [s]."""
-CBF_STEPS_PERCENT: Final = (20, 30, 34, 38)
-"""Relative CBF thresholds whose volumes are always reported [% of healthy tissue]."""
 MIN_HIR_ML: Final = 5.0
 """Volume of Tmax > 6 s below which the hypoperfusion intensity ratio is left undefined [mL]."""
-_SMOOTHED: Final = ("CBF", "CBV", "MTT", "Tmax", "TTP", "BAT", "delay")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scene:
-    """All that thresholds are applied to."""
-
-    maps: Maps
-    values: Mapping[str, Volume]
-    reference: Mapping[str, float]
-    tissue: Mask
-    fillable: Mask
-    grid: Grid
-    min_lesion_ml: float
-
-    def where(self, thresholds: tuple[Threshold, ...], within: Mask) -> Mask:
-        """Return tissue of a region that meets all thresholds, before clean-up."""
-        met = self.tissue & within
-        for t in thresholds:
-            unit, name = self.maps[t.quantity].unit, t.quantity
-            met = met & t.met(self.values[name], unit, self.reference.get(name, float("nan")))
-        return met
-
-    def clean(self, mask: Mask, within: Mask) -> Mask:
-        """Tidy a mask without letting it grow out of its region."""
-        return clean(mask, self.grid, self.fillable & within, min_lesion_ml=self.min_lesion_ml)
-
-    def ml(self, mask: Mask) -> float:
-        """Return a mask's volume [mL]."""
-        return float(np.count_nonzero(mask)) * self.grid.voxel_ml
+SMOOTHED: Final = ("CBF", "CBV", "MTT", "Tmax", "TTP", "BAT", "delay")
+"""Maps that a threshold may look at, and that are smoothed for it."""
 
 
 def find_lesions(
@@ -98,23 +66,9 @@ def find_lesions(
     grid = _shared_grid(maps, brain, underlay)
     midline = find_midline(underlay, grid, brain)
     scene, sides, findings = _set_scene(maps, brain, midline, min_lesion_ml)
-    affected = sides.affected_half
-    hypo_half = affected if style.hypoperfused_on_affected_side else np.ones_like(affected)
-    raw_hypo = scene.where(style.hypoperfused, hypo_half)
-    hypoperfused = scene.clean(raw_hypo, hypo_half)
-    core_half = affected & hypoperfused if style.core_inside_hypoperfused else affected
-    raw_core = scene.where(style.core, core_half)
-    core = scene.clean(raw_core, core_half)
-    volumes = {
-        "core": scene.ml(core),
-        "hypoperfused": scene.ml(hypoperfused),
-        "penumbra": scene.ml(hypoperfused & ~core),
-        "core_unfiltered": scene.ml(raw_core),
-        "hypoperfused_unfiltered": scene.ml(raw_hypo),
-        **_step_volumes(scene, affected),
-    }
+    drawn, volumes = measure(scene, style, sides.affected_half)
     found = (*midline_findings(midline), *findings)
-    return _lesions(scene, style, (core, hypoperfused), volumes, (sides, midline)), found
+    return _lesions(scene, style, drawn, volumes, (sides, midline)), found
 
 
 def _shared_grid(maps: Maps, brain: Brain, underlay: Volume) -> Grid:
@@ -130,14 +84,14 @@ def _shared_grid(maps: Maps, brain: Brain, underlay: Volume) -> Grid:
 
 def _set_scene(
     maps: Maps, brain: Brain, midline: Midline, min_lesion_ml: float
-) -> tuple[_Scene, Sides, tuple[Finding, ...]]:
+) -> tuple[Scene, Sides, tuple[Finding, ...]]:
     """Smooth the maps, find the affected side and measure healthy tissue."""
     grid = maps["Tmax"].grid
     tissue = without_vessels(brain.tissue & np.isfinite(maps["CBF"].values), maps)
-    values = {name: median_in_plane(maps[name].values, tissue) for name in _SMOOTHED if name in maps}
-    scene = _Scene(maps, values, {}, tissue, brain.tissue, grid, min_lesion_ml)
+    values = {name: median_in_plane(maps[name].values, tissue) for name in SMOOTHED if name in maps}
+    scene = Scene(maps, values, {}, tissue, brain.tissue, grid, min_lesion_ml)
     everywhere = np.ones(grid.shape, dtype=np.bool_)
-    late = scene.clean(scene.where((_later_than(reference.HYPOPERFUSED_S),), everywhere), everywhere)
+    late = scene.drawn((later_than(reference.HYPOPERFUSED_S),), everywhere)
     right = reference.right_half(grid, midline)
     sides = reference.find_sides(late, right, grid, values.get("TTP"))
     healthy, findings = reference.healthy_tissue(tissue, values["Tmax"], sides, grid)
@@ -145,41 +99,23 @@ def _set_scene(
     if not tissue.any():
         text = "No voxel of brain tissue has a CBF: lesions cannot be measured."
         findings = (Finding("NO_TISSUE", Severity.FAIL, text, 0.0),)
-    ready = _Scene(maps, values, healthy_values, tissue, brain.tissue, grid, min_lesion_ml)
+    ready = Scene(maps, values, healthy_values, tissue, brain.tissue, grid, min_lesion_ml)
     return ready, sides, (*sides.findings, *findings)
 
 
-def _later_than(seconds: float) -> Threshold:
-    return Threshold("Tmax", ">", float(seconds), unit="s")
-
-
-def _step_volumes(scene: _Scene, affected: Mask) -> dict[str, float]:
-    """Measure the fixed steps of Tmax, and of CBF on the affected side [mL]."""
-    everywhere = np.ones_like(affected)
-    volumes = {}
-    for seconds in TMAX_STEPS_S:
-        late = scene.where((_later_than(seconds),), everywhere)
-        volumes[f"tmax>{seconds}s"] = scene.ml(scene.clean(late, everywhere))
-    for percent in CBF_STEPS_PERCENT:
-        low = scene.where((Threshold("CBF", "<", percent / 100, Against.RATIO),), affected)
-        volumes[f"cbf<{percent}%"] = scene.ml(scene.clean(low, affected))
-    return volumes
-
-
 def _lesions(
-    scene: _Scene,
+    scene: Scene,
     rule: Rule,
-    masks: tuple[Mask, Mask],
+    drawn: Outlines,
     volumes: Mapping[str, float],
     place: tuple[Sides, Midline],
 ) -> Lesions:
-    core, hypoperfused = masks
     sides, midline = place
     late_ml = volumes["tmax>6s"]
     return Lesions(
         rule=rule.key,
-        core=core,
-        hypoperfused=hypoperfused,
+        core=drawn.core,
+        hypoperfused=drawn.hypoperfused,
         tissue=scene.tissue,
         side=sides.affected,
         midline=midline,
@@ -199,14 +135,14 @@ def _lesions(
     )
 
 
-def _cbv_index(scene: _Scene) -> float | None:
+def _cbv_index(scene: Scene) -> float | None:
     """Return mean CBV where Tmax > 6 s over that where Tmax <= 4 s; None where either is missing."""
     if "CBV" not in scene.maps:
         return None
     tmax, cbv = scene.values["Tmax"], scene.maps["CBV"].values
     usable = scene.tissue & np.isfinite(cbv)
     everywhere = np.ones_like(usable)
-    late = scene.clean(scene.where((_later_than(6),), everywhere), everywhere) & usable
+    late = scene.drawn((later_than(6),), everywhere) & usable
     with np.errstate(invalid="ignore"):
         timely = usable & (tmax <= reference.HEALTHY_S)
     if scene.ml(late) < MIN_HIR_ML or not timely.any():
@@ -215,7 +151,7 @@ def _cbv_index(scene: _Scene) -> float | None:
     return float(cbv[late].mean(dtype=np.float64)) / normal if normal > 0 else None
 
 
-def _methods(scene: _Scene, rule: Rule, sides: Sides) -> tuple[str, ...]:
+def _methods(scene: Scene, rule: Rule, sides: Sides) -> tuple[str, ...]:
     flow, delay = scene.reference.get("CBF", float("nan")), scene.reference.get("Tmax", float("nan"))
     where = {"none": "both halves of the brain"}.get(sides.affected, "the half opposite the lesion")
     return (
