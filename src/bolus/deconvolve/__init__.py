@@ -40,6 +40,7 @@ __all__ = [
     "choose_strength",
     "csvd",
     "deconvolve",
+    "learn_shapes",
     "method_of",
     "moment",
     "osvd",
