@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from bolus.core.brain import Brain
 from bolus.core.finding import Finding, Severity
@@ -18,6 +19,7 @@ from bolus.core.units import Modality, Unit
 from bolus.core.vessel import VesselCurve, Vessels
 from bolus.physics.gamma import GammaVariate
 from bolus.quality import RULES, Evidence, check
+from bolus.quality.measures import agreement
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "concepts" / "quality.md"
 INFO, WARN, FAIL = Severity.INFO, Severity.WARN, Severity.FAIL
@@ -379,6 +381,18 @@ def test_tmax_of_noise_is_not_judged() -> None:
     evidence = negative_tmax(50.0)
     noisy = replace(evidence, concentration=replace(evidence.concentration, noise=10.0))
     assert not found(noisy, "AIF_LATE")
+
+
+def test_agreement_is_the_rank_correlation_of_spearman_with_ties() -> None:
+    evidence = agreeing(0.6)
+    rounded = evidence.maps["CBF"].values.round(1)
+    coarse = replace(evidence.maps["CBF"], values=rounded)
+    second = (evidence.second or {})["CBF"]
+
+    found = agreement(replace(evidence, maps={**evidence.maps, "CBF": coarse}))
+
+    tissue = evidence.brain.tissue
+    assert found == pytest.approx(spearmanr(rounded[tissue], second.values[tissue]).statistic, abs=1e-12)
 
 
 def test_every_rule_names_its_source_and_is_documented() -> None:
