@@ -22,7 +22,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from bolus.core.arrays import Float32s, Float64s, Floats
-from bolus.deconvolve.atoms import LATE_S, STRIDE, TRANSITS_S, Atoms, log_prior
+from bolus.deconvolve.atoms import LATE_S, TRANSITS_S, Atoms, log_prior
 
 N_FITTED: Final = 4
 """Flow, delay, transit time and shape: what fitting takes from the degrees of freedom."""
@@ -32,6 +32,8 @@ GROUP: Final = 8
 """Voxels that share one pass over the atoms."""
 TILE: Final = 64
 """Atoms that are taken or left together."""
+PANEL: Final = 4 * TILE
+"""Atoms multiplied together: few enough for the cache, enough that a vectorised loop pays."""
 INVERTED: Final = 0.5
 """Part of a curve's power that atoms turned upside down may explain: noise leaves them less than a third."""
 NEGLIGIBLE: Final = -16.0
@@ -42,14 +44,14 @@ LEAST_NOISE: Final = 1e-4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mixture:
-    """Atoms made ready for many curves, in float32 but for `directions`, and padded to whole tiles.
+    """Atoms made ready for many curves, in float32 but for `directions`, and padded to whole panels.
 
     Parameters
     ----------
     directions
         Few directions that the atoms span, shape `(t, d)`.
     parts
-        Unit vector of each atom in them, tile by tile, shape `(tiles, d, TILE)`.
+        Unit vector of each atom in them, panel by panel, shape `(panels, d, PANEL)`.
     log_weight
         All of the logarithm of the weight that does not depend on the curve, shape `(atoms,)`.
     gains
@@ -76,7 +78,7 @@ class Mixture:
         log_weight = log_prior(atoms, late_s) + np.log(atoms.mtt / atoms.norms) + of_shape
         return cls(
             atoms.directions,
-            _tiled(_padded(atoms.parts)),
+            _panelled(_padded(atoms.parts)),
             _padded(log_weight, fill=-1e30),
             _padded(np.stack([atoms.mtt / atoms.norms, 1.0 / atoms.norms])),
             _padded(np.stack([atoms.delay, atoms.delay**2, log_mtt, log_mtt**2])),
@@ -195,21 +197,21 @@ def _deviation(mean: Float32s, of_squares: Float32s) -> Float32s:
 
 
 def _padded(table: Float64s, fill: float = 0.0) -> Float32s:
-    """Bring the last axis to whole tiles, as float32."""
-    rest = -table.shape[-1] % TILE
+    """Bring the last axis to whole panels, as float32."""
+    rest = -table.shape[-1] % PANEL
     widths = [(0, 0)] * (table.ndim - 1) + [(0, rest)]
     return np.pad(table, widths, constant_values=fill).astype(np.float32)
 
 
-def _tiled(parts: Float32s) -> Float32s:
-    """Bring a table `(d, atoms)` to tiles, `(tiles, d, TILE)`."""
-    return np.ascontiguousarray(parts.reshape(len(parts), -1, TILE).swapaxes(0, 1))
+def _panelled(parts: Float32s) -> Float32s:
+    """Bring a table `(d, atoms)` to panels, `(panels, d, PANEL)`."""
+    return np.ascontiguousarray(parts.reshape(len(parts), -1, PANEL).swapaxes(0, 1))
 
 
 @njit(parallel=True, fastmath=True, cache=True)
 def _weigh(
     voxels: tuple[Float32s, Float32s, Float32s],
-    tiles: Float32s,
+    panels: Float32s,
     tables: tuple[Float32s, Float32s, Float32s, Float32s],
     freedom: tuple[Any, Any],
     found: Float32s,
@@ -220,51 +222,57 @@ def _weigh(
     parts, size, tilt = voxels
     for group in prange((parts.shape[0] + GROUP - 1) // GROUP):
         first = group * GROUP
-        here = parts[first : first + GROUP]
-        scores = np.empty((here.shape[0], tiles.shape[0] * TILE), dtype=np.float32)
-        logs, work = np.empty(scores.shape[1], dtype=np.float32), np.empty((3, TILE), dtype=np.float32)
-        _score(here, tiles, scores)
-        for i in range(here.shape[0]):
+        n_rows = min(GROUP, parts.shape[0] - first)
+        here = np.zeros((GROUP, parts.shape[1]), dtype=np.float32)
+        here[:n_rows] = parts[first : first + n_rows]
+        scores = np.empty((GROUP, panels.shape[0] * PANEL), dtype=np.float32)
+        logs, likely = np.empty(scores.shape[1], dtype=np.float32), np.empty(TILE, dtype=np.float32)
+        _score(here, panels, scores)
+        for i in range(n_rows):
             row = first + i
-            top = _greatest(scores[i], work[2, :1])
+            top = max(_greatest(scores[i]), np.float32(0.0))
             if not (size[row] > 0 and size[row] < np.float32(1e15)) or _is_inverted(scores[i], top):
                 continue
             noise = max(np.float32(1.0) - top * top, np.float32(LEAST_NOISE)) / n_free
             sharpness = independence * np.float32(0.5) / noise
             own = (sharpness, noise, tilt[row])
-            best[row] = _moments(scores[i], tables, own, (logs, work), found[row])
+            best[row] = _moments(scores[i], tables, own, (logs, likely), found[row])
 
 
 @njit(fastmath=True, cache=True)
-def _score(parts: Float32s, tiles: Float32s, scores: Float32s) -> None:
-    """Write the product of each curve with each atom; unrolled, as the compiler does not block it."""
-    for tile in range(tiles.shape[0]):
-        for row in range(parts.shape[0]):
-            out = scores[row, tile * TILE : (tile + 1) * TILE]
-            for j in range(TILE):
-                out[j] = 0
-            for d in range(0, parts.shape[1], STRIDE):
-                p, a = parts[row, d : d + STRIDE], tiles[tile, d : d + STRIDE]
-                p0, p1, p2, p3, p4, p5, p6, p7 = p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
-                a0, a1, a2, a3, a4, a5, a6, a7 = a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
-                for j in range(TILE):
-                    out[j] += p0 * a0[j] + p1 * a1[j] + p2 * a2[j] + p3 * a3[j]
-                    out[j] += p4 * a4[j] + p5 * a5[j] + p6 * a6[j] + p7 * a7[j]
+def _score(parts: Float32s, panels: Float32s, scores: Float32s) -> None:
+    """Write the product of each curve with each atom.
+
+    Two curves by four directions at a time, as the compiler does not block it: what is loaded is used twice.
+    """
+    for panel in range(panels.shape[0]):
+        here, a = slice(panel * PANEL, (panel + 1) * PANEL), panels[panel]
+        for row in range(0, parts.shape[0], 2):
+            s, t = scores[row, here], scores[row + 1, here]
+            s[:], t[:] = 0, 0
+            for d in range(0, parts.shape[1], 4):
+                a0, a1, a2, a3 = a[d], a[d + 1], a[d + 2], a[d + 3]
+                p, q = parts[row, d : d + 4], parts[row + 1, d : d + 4]
+                p0, p1, p2, p3 = p[0], p[1], p[2], p[3]
+                q0, q1, q2, q3 = q[0], q[1], q[2], q[3]
+                for j in range(PANEL):
+                    s[j] += p0 * a0[j] + p1 * a1[j] + p2 * a2[j] + p3 * a3[j]
+                    t[j] += q0 * a0[j] + q1 * a1[j] + q2 * a2[j] + q3 * a3[j]
 
 
 @njit(fastmath=True, cache=True)
-def _greatest(values: Float32s, cell: Float32s) -> Any:
-    """Return the greatest value, or 0 if none is positive; `cell` is one float to work in.
+def _greatest(values: Float32s) -> Any:
+    """Return the greatest value, compared as integers: the compiler vectorises that alone.
 
-    Compared as integers, whose order is that of positive floats: the compiler vectorises that alone.
+    Flipping all bits of a negative float but its sign puts integers in the order of floats.
     """
     bits = values.view(np.int32)
-    top = np.int32(0)
+    top = np.int32(-(2**31))
     for i in range(bits.size):
-        if bits[i] > top:  # noqa: PLR1730  max() would not vectorise
-            top = bits[i]
-    cell.view(np.int32)[0] = top
-    return cell[0]
+        ordered = bits[i] ^ ((bits[i] >> np.int32(31)) & np.int32(2**31 - 1))
+        if ordered > top:  # noqa: PLR1730  max() would not vectorise
+            top = ordered
+    return np.int32(top ^ ((top >> np.int32(31)) & np.int32(2**31 - 1))).view(np.float32)
 
 
 @njit(fastmath=True, cache=True)
@@ -272,7 +280,10 @@ def _is_inverted(scores: Float32s, top: Any) -> Any:
     """Tell a curve that goes down where contrast would go up, from its scores at unit length."""
     if top * top > np.float32(INVERTED):
         return False
-    return np.float32(min(scores)) < -np.sqrt(np.float32(INVERTED))
+    limit, n_below = -np.sqrt(np.float32(INVERTED)), 0
+    for i in range(scores.size):
+        n_below += scores[i] < limit
+    return n_below > 0
 
 
 @njit(fastmath=True, cache=True)
@@ -285,23 +296,22 @@ def _moments(
 ) -> Any:
     """Write noise, moments of volume and flow, and means of the table; return the likeliest atom."""
     log_weight, features, gains, table = tables
-    (sharpness, noise, tilt), (logs, work) = own, room
+    (sharpness, noise, tilt), (logs, likely) = own, room
     tops = np.empty(logs.size // TILE, dtype=np.float32)
     for tile in range(tops.size):
         here = slice(tile * TILE, (tile + 1) * TILE)
         _weigh_scores(scores[here], log_weight[here], sharpness, logs[here])
         for f in range(tilt.size):
             _lean(tilt[f], features[f, here], logs[here])
-        tops[tile] = _greatest_log(logs[here], work[0], work[2, :1])
+        tops[tile] = _greatest(logs[here])
     most = tops.max()
-    likely, bits = work[0], work[1].view(np.int32)
     sums[:] = 0
     whole = np.float32(0.0)
     for tile in range(tops.size):
         if tops[tile] - most < np.float32(NEGLIGIBLE):
             continue
         here = slice(tile * TILE, (tile + 1) * TILE)
-        whole += _exponentials(logs[here], most, likely, bits)
+        whole += _exponentials(logs[here], most, likely)
         for kind in range(2):
             _add_moments(likely, scores[here], gains[kind, here], noise, sums[1 + 2 * kind : 3 + 2 * kind])
         for q in range(table.shape[0]):
@@ -326,17 +336,9 @@ def _lean(factor: Any, feature: Float32s, logs: Float32s) -> None:
 
 
 @njit(fastmath=True, cache=True)
-def _greatest_log(logs: Float32s, raised: Float32s, cell: Float32s) -> Any:
-    """Return the greatest logarithm, to a float's precision near 1000."""
-    for i in range(TILE):
-        above = logs[i] + np.float32(1000.0)
-        raised[i] = np.float32(0.5) * (above + abs(above))  # never negative, for `_greatest`
-    return _greatest(raised, cell) - np.float32(1000.0)
-
-
-@njit(fastmath=True, cache=True)
-def _exponentials(logs: Float32s, most: Any, likely: Float32s, bits: NDArray[np.int32]) -> Any:
+def _exponentials(logs: Float32s, most: Any, likely: Float32s) -> Any:
     """Write ``exp(logs - most)`` to a relative 1e-6 and return the sum; `np.exp` would not vectorise."""
+    total = np.float32(0.0)
     for i in range(TILE):
         x = (logs[i] - most) * np.float32(1.4426950408889634) + np.float32(126.0)
         x = np.float32(0.5) * (x + abs(x))
@@ -347,12 +349,8 @@ def _exponentials(logs: Float32s, most: Any, likely: Float32s, bits: NDArray[np.
         series = series * y + np.float32(1.0 / 6.0)
         series = series * y + np.float32(0.5)
         series = series * y + np.float32(1.0)
-        likely[i] = series * y + np.float32(1.0)
-        bits[i] = (floor + np.int32(1)) << np.int32(23)  # 2**(floor - 126), as a float is stored
-    powers = bits.view(np.float32)
-    total = np.float32(0.0)
-    for i in range(TILE):
-        likely[i] *= powers[i]
+        bits = np.int32((floor + np.int32(1)) << np.int32(23))  # 2**(floor - 126), as a float is stored
+        likely[i] = (series * y + np.float32(1.0)) * bits.view(np.float32)
         total += likely[i]
     return total
 
