@@ -74,7 +74,7 @@ def test_ramps_survive_any_clock(steps, slope, shift):
     even = even_grid(ramp, dt=0.25)
 
     assert even.is_even
-    assert clocks[:, 0].max() <= even.times[0] + 1e-9
+    assert clocks[:, 0].max() <= even.times[0] + 1e-6  # clocks a microsecond apart are one
     assert even.times[-1] <= clocks[:, -1].min() + 1e-6
     np.testing.assert_allclose(even.curves, np.tile(slope * even.times, (len(ramp.curves), 1)), atol=2e-3)
 

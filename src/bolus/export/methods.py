@@ -110,6 +110,8 @@ def _deconvolution(result: Result) -> str:
     text = f"Maps were made by {name} ({recipe.method}{', ' + options if options else ''})"
     if recipe.neighbours and recipe.method in _LEANING:
         text += ", each voxel leaning on its neighbours for delay and transit time"
+    if recipe.method in _LEANING:
+        text += "; Tmax was read from the residue of oSVD, near to what the posterior expects"
     if result.modality is Modality.XA:
         return text + "."
     return (
@@ -140,7 +142,8 @@ def _references(result: Result) -> tuple[str, ...]:
     unused = _unused(result)
     chosen = [c.metadata["source"] for c in fields(Recipe) if c.name not in unused]
     solver = _SOLVERS.get(recipe.method, ("", ""))[1]
-    return tuple(dict.fromkeys(source for source in (*chosen, _CENTRAL_VOLUME, solver) if source))
+    of_tmax = _WU if recipe.method in _LEANING else ""
+    return tuple(dict.fromkeys(source for source in (*chosen, _CENTRAL_VOLUME, solver, of_tmax) if source))
 
 
 def _unused(result: Result) -> set[str]:
