@@ -14,6 +14,7 @@ from bolus.deconvolve.boxfit import N_FOUND, Rules, fit_all, lattice_of
 from bolus.deconvolve.method import require_one_of
 from bolus.deconvolve.overlap import Shifts, shifts_of
 from bolus.deconvolve.peak import EARLIEST_S, Search
+from bolus.deconvolve.place import fetched
 from bolus.deconvolve.problem import Problem, pose, sharpened
 from bolus.deconvolve.simplex import descend_all
 from bolus.physics.transport import flow_per_second
@@ -102,7 +103,7 @@ def box(  # noqa: PLR0913 - each is a choice of the fit, keyword-only, with its 
 
     Golub and Pereyra, SIAM J Numer Anal 10:413-432 (1973), doi:10.1137/0710036
     """
-    problem = pose(curves, aif, dt)
+    problem = pose(fetched(curves), aif, dt)  # runs in memory
     _check(steps, flow_limit, prior=prior, offset=offset, sharpen=sharpen)
     if require_one_of(solver, "solver", ("projection", "simplex")) == "simplex" and prior:
         raise BadRecipe("the simplex solver has no prior", wanted="prior false, or solver projection")

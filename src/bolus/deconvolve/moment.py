@@ -6,6 +6,7 @@ import numpy as np
 
 from bolus.core.arrays import Curve, Float64s, Floats
 from bolus.core.maps import Estimate
+from bolus.deconvolve.place import fetched
 from bolus.deconvolve.problem import pose
 from bolus.physics.features import area, arrival, bolus_start, first_moment
 
@@ -54,7 +55,7 @@ def moment(curves: Floats, aif: Curve, dt: float, /) -> Estimate:
     ----------
     Meier and Zierler, J Appl Physiol 6:731-744 (1954), doi:10.1152/jappl.1954.6.12.731
     """
-    problem = pose(curves, aif, dt)
+    problem = pose(fetched(curves), aif, dt)  # runs in memory
     start = bolus_start(problem.aif)
     times: Float64s = np.arange(problem.aif.size, dtype=np.float64) * problem.dt
     tissue: Floats = problem.curves.astype(np.float64)

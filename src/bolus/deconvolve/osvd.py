@@ -16,6 +16,7 @@ from bolus.core.maps import Estimate
 from bolus.deconvolve.fourier import Circulant
 from bolus.deconvolve.method import require_one_of
 from bolus.deconvolve.peak import COARSEST_S, Search, read_peaks
+from bolus.deconvolve.place import product
 from bolus.deconvolve.problem import Problem, pose
 
 WEAKEST: Final = 0.05
@@ -132,11 +133,10 @@ def _least_oscillating(
 ) -> tuple[Floats, Float32s]:
     """Return residues over the whole circle, `(voxels, fold L)`, and how many frequencies each keeps."""
     analysis, synthesis = harmonics(system, fold)
-    kind = problem.curves.dtype
+    weights = product(problem.curves, analysis.T)
+    kind = weights.dtype
     waves = synthesis.astype(kind)
-    with np.errstate(invalid="ignore", over="ignore"):
-        weights = problem.curves @ analysis.T.astype(kind)
-        found = weights @ waves
+    found = product(weights, waves)
     n_kept = np.empty(found.shape[0], dtype=np.float32)
     _drop_weakest(found, weights, waves, kind.type(allowed), is_closed, n_kept)
     # the kernel assumes numbers; rows that are none come back as they went in

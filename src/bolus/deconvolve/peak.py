@@ -11,6 +11,7 @@ import numpy as np
 from bolus.core.arrays import Float64s, Floats
 from bolus.core.maps import Estimate
 from bolus.deconvolve.fourier import Lags
+from bolus.deconvolve.place import product
 from bolus.deconvolve.problem import Problem
 from bolus.physics.features import vertex_offset
 
@@ -56,11 +57,7 @@ class Search:
 
 def deconvolve_linearly(problem: Problem, matrix: Float64s, search: Search, *, residues: bool) -> Estimate:
     """Apply one matrix `(lags, t)` to all curves and read the peaks."""
-    operator = matrix.T.astype(problem.curves.dtype)
-    # infinite samples make invalid products; their voxels come out as NaN
-    with np.errstate(invalid="ignore", over="ignore"):
-        found = problem.curves @ operator
-    return read_peaks(found, search, residues=residues)
+    return read_peaks(product(problem.curves, matrix.T), search, residues=residues)
 
 
 def read_peaks(found: Floats, search: Search, *, residues: bool) -> Estimate:

@@ -10,6 +10,7 @@ import numpy as np
 
 from bolus.core.arrays import Curve, Float64s, Floats
 from bolus.core.errors import BadTimes, NoBolus, ShapeMismatch
+from bolus.deconvolve.place import is_here
 from bolus.physics.features import bolus_start
 
 MIN_FRAMES: Final = 8
@@ -43,7 +44,8 @@ def pose(curves: Any, aif: Any, dt: float) -> Problem:
     Parameters
     ----------
     curves
-        Shape `(voxels, t)`, any real type; float64 stays float64, all else becomes float32.
+        Shape `(voxels, t)`, any real type; float64 stays float64, all else becomes float32. Curves on a
+        device stay there.
     aif
         Shape `(t,)`.
     dt
@@ -58,11 +60,13 @@ def pose(curves: Any, aif: Any, dt: float) -> Problem:
     NoBolus
         If the arterial curve holds no passage of contrast.
     """
-    rows = np.asarray(curves)
+    rows = np.asarray(curves) if is_here(curves) else curves
     if rows.ndim != 2:
-        raise ShapeMismatch("the curves are not a matrix", wanted="(voxels, t)", found=str(rows.shape))
+        raise ShapeMismatch("the curves are not a matrix", wanted="(voxels, t)", found=str(tuple(rows.shape)))
     n_frames = rows.shape[1]
     _check_clock(n_frames, dt)
+    if not is_here(rows):
+        return Problem(rows, usable_aif(aif, n_frames), float(dt))
     is_double = rows.dtype.newbyteorder("=") == np.float64  # the byte order of a file must not matter
     kind = np.float64 if is_double else np.float32
     return Problem(np.ascontiguousarray(rows, dtype=kind), usable_aif(aif, n_frames), float(dt))

@@ -11,6 +11,7 @@ from bolus.core.arrays import Curve, Float64s, Floats
 from bolus.core.errors import BadRecipe
 from bolus.core.maps import Estimate
 from bolus.deconvolve.peak import EARLIEST_S
+from bolus.deconvolve.place import fetched
 from bolus.deconvolve.problem import pose
 from bolus.physics.features import bolus_start, vertex_offset
 
@@ -62,7 +63,7 @@ def slope(curves: Floats, aif: Curve, dt: float, /, *, window_s: float = WINDOW_
 
     Miles, Br J Radiol 64:409-412 (1991), doi:10.1259/0007-1285-64-761-409
     """
-    problem = pose(curves, aif, dt)
+    problem = pose(fetched(curves), aif, dt)  # runs in memory
     lines = local_lines(problem.aif.size, _half_window(window_s, problem.dt))
     first = max(bolus_start(problem.aif) + int(EARLIEST_S / problem.dt), 0)
     rise, when = steepest(problem.curves, lines, first)
