@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -29,6 +29,7 @@ from bolus.core.vessel import VesselCurve, Vessels
 
 _PACKAGES = ("bolus", "numpy", "scipy", "numba", "pydicom", "nibabel", "simpleitk", "matplotlib")
 _MIN_FRAMES = 8
+_SEED = 0  # of the errors drawn for intervals: a run repeats itself
 _CONTRAST = {Modality.CT: Unit.HU, Modality.MR: Unit.PER_SECOND}
 
 
@@ -142,9 +143,17 @@ class Perfusion:
 def _perfuse(scan: Scan, recipe: Recipe, watch: Stopwatch) -> Perfusion:
     """Make maps and lesions; once more from the healthy side if the artery lay behind the occlusion."""
     found = _solve(scan, recipe, watch, avoid=None)
-    if not vessels.is_ipsilateral_and_late(found.vessels, scan.raw, found.lesions):
-        return found
-    return _solve(scan, recipe, watch, avoid=_hemisphere(found.lesions, scan.raw.grid))
+    if vessels.is_ipsilateral_and_late(found.vessels, scan.raw, found.lesions):
+        found = _solve(scan, recipe, watch, avoid=_hemisphere(found.lesions, scan.raw.grid))
+    with watch("intervals"):
+        sure = lesions.with_intervals(
+            found.maps,
+            scan.brain,
+            found.lesions,
+            rng=np.random.default_rng(_SEED),
+            min_lesion_ml=recipe.min_lesion_ml,
+        )
+    return replace(found, lesions=sure)
 
 
 def _solve(scan: Scan, recipe: Recipe, watch: Stopwatch, *, avoid: Mask | None) -> Perfusion:

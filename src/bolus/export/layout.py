@@ -44,6 +44,8 @@ def files(result: Result) -> tuple[str, ...]:
             names.append(f"vessels/{key}.nii.gz")
     if result.lesions is not None:
         names += ["lesions/core.nii.gz", "lesions/hypoperfused.nii.gz"]
+        chance = result.lesions.intervals.chance if result.lesions.intervals else ()
+        names += [f"lesions/{name}_probability.nii.gz" for name in chance]
     for name, made in result.maps.items():
         names.append(f"maps/{stem(name)}.nii.gz")
         if made.sd is not None:

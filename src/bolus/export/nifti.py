@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from bolus.core.arrays import Float64s, Mask
+from bolus.core.arrays import Float64s, Mask, Volume
 from bolus.core.grid import Grid
 from bolus.core.maps import WINDOWS, Map
 
@@ -32,6 +32,11 @@ def write_deviation(path: Path, made: Map) -> None:
 def write_mask(path: Path, mask: Mask, grid: Grid, name: str) -> None:
     """Write a mask as uint8: 1 inside, 0 outside."""
     write_volume(path, mask.astype(np.uint8), grid, intent="label", name=name, unit="")
+
+
+def write_chance(path: Path, chance: Volume, grid: Grid, name: str) -> None:
+    """Write the chance of each voxel to belong to a region: float32, 0 to 1."""
+    write_volume(path, chance, grid, intent="estimate", name=f"P({name})", unit="1")
 
 
 def write_volume(path: Path, values: NDArray[Any], grid: Grid, *, intent: str, name: str, unit: str) -> None:

@@ -93,6 +93,9 @@ def _content(result: Result, figures: Mapping[str, bytes]) -> dict[str, Any]:
         "rule": words.rule(result),
         "acquisition": _acquisition(result),
         "lesions": result.lesions,
+        "interval": result.lesions
+        and result.lesions.intervals
+        and words.interval_meaning(result.lesions.intervals),
         "volumes": [] if result.lesions is None else lesion_lines(result.lesions),
         "labels": [] if result.lesions is None else [_label(t) for t in result.lesions.labels],
         "regions": _regions(result),

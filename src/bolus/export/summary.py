@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from bolus.core.lesion import Lesions
+from bolus.core.lesion import Intervals, Lesions
 from bolus.core.maps import WINDOWS, Map
 from bolus.core.result import MotionTrace, Result
 from bolus.core.vessel import VesselCurve
 from bolus.export import layout, words
 from bolus.export.regions import plain, regions, statistics
 
-SCHEMA_VERSION: Final = "1.0"
+SCHEMA_VERSION: Final = "1.1"
 """Version of the document: the first number changes when a reader must change."""
 KIND: Final = "bolus-result"
 """What marks a summary, and so its folder, as ours."""
@@ -114,6 +114,7 @@ def _lesions(lesions: Lesions) -> dict[str, Any]:
         "criteria": dict(lesions.criteria),
         "side": lesions.side,
         "volumes_ml": {name: plain(v) for name, v in lesions.volumes_ml.items()},
+        "intervals": None if lesions.intervals is None else _intervals(lesions.intervals),
         "mismatch_ml": plain(lesions.mismatch_ml),
         "mismatch_ratio": plain(lesions.mismatch_ratio),
         "mismatch_ratio_words": words.ratio(lesions),
@@ -130,6 +131,16 @@ def _lesions(lesions: Lesions) -> dict[str, Any]:
             for label in lesions.labels
         ],
     }  # fmt: skip
+
+
+def _intervals(intervals: Intervals) -> dict[str, Any]:
+    return {
+        "level": plain(intervals.level),
+        "n_samples": intervals.n_samples,
+        "meaning": words.interval_meaning(intervals),
+        "volumes_ml": {n: [plain(low), plain(high)] for n, (low, high) in intervals.volumes_ml.items()},
+        "sd_ml": {name: plain(sd) for name, sd in intervals.sd_ml.items()},
+    }
 
 
 def _map(result: Result, made: Map) -> dict[str, Any]:
@@ -195,12 +206,11 @@ def _withheld() -> list[tuple[str, str]]:
 
 def lesion_lines(lesions: Lesions) -> list[tuple[str, str]]:
     """Return the volumes and what is made of them, as pairs of a label and a text."""
-    volumes = lesions.volumes_ml
     core, low = words.criterion(lesions, "core"), words.criterion(lesions, "hypoperfused")
     return [
-        (_once("core", core), words.volume(volumes.get("core"))),
-        (_once("hypoperfused", low), words.volume(volumes.get("hypoperfused"))),
-        ("mismatch volume", words.volume(lesions.mismatch_ml)),
+        (_once("core", core), words.lesion_volume(lesions, "core")),
+        (_once("hypoperfused", low), words.lesion_volume(lesions, "hypoperfused")),
+        ("mismatch volume", words.lesion_volume(lesions, "mismatch")),
         ("mismatch ratio", words.ratio(lesions)),
         ("hypoperfusion intensity ratio", words.number(lesions.hypoperfusion_intensity_ratio, 2)),
         ("CBV index", words.number(lesions.cbv_index, 2)),

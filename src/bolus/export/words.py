@@ -8,7 +8,7 @@ import unicodedata
 from typing import Final
 
 from bolus.core.finding import Severity
-from bolus.core.lesion import Lesions
+from bolus.core.lesion import Intervals, Lesions
 from bolus.core.result import Result
 from bolus.core.units import Modality
 
@@ -56,9 +56,29 @@ def number(value: float | None, digits: int = 1, unit: str = "") -> str:
     return f"{shown} {unit}".strip()
 
 
-def volume(value_ml: float | None) -> str:
-    """Write a volume [mL]."""
-    return number(value_ml, 1, "mL")
+def volume(value_ml: float | None, bounds_ml: tuple[float, float] | None = None) -> str:
+    """Write a volume [mL], as `52 mL (48-57)` where its interval is known."""
+    if bounds_ml is None:
+        return number(value_ml, 1, "mL")
+    digits = 0 if max(map(abs, bounds_ml)) >= 10 else 1
+    low, high = (number(bound, digits) for bound in bounds_ml)
+    return f"{number(value_ml, digits, 'mL')} ({low}{' to ' if bounds_ml[0] < 0 else '-'}{high})"
+
+
+def lesion_volume(lesions: Lesions, name: str) -> str:
+    """Write a volume of lesions or their `mismatch`, with its interval where there is one."""
+    value = lesions.mismatch_ml if name == "mismatch" else lesions.volumes_ml.get(name)
+    return volume(value, lesions.intervals.volumes_ml.get(name) if lesions.intervals else None)
+
+
+def interval_meaning(intervals: Intervals) -> str:
+    """Say what the numbers in brackets mean, and what they do not."""
+    part = f"{100 * intervals.level:.0f} %"
+    return (
+        f"In brackets: {part} interval, made to hold the true volume in {part} of simulated patients. It "
+        "covers noise and errors of the model; not motion that was left, nor a wrong artery, nor whether the "
+        "thresholds mean dead or endangered tissue. No patient's outcome stands behind it."
+    )
 
 
 def ratio(lesions: Lesions) -> str:

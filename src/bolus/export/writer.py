@@ -98,6 +98,10 @@ def _write_volumes(result: Result, made: Path) -> None:
     if result.lesions is not None:
         for name, mask in (("core", result.lesions.core), ("hypoperfused", result.lesions.hypoperfused)):
             nifti.write_mask(made / "lesions" / f"{name}.nii.gz", mask, result.grid, name)
+        chance = result.lesions.intervals.chance if result.lesions.intervals else {}
+        for name, volume in chance.items():
+            path = made / "lesions" / f"{name}_probability.nii.gz"
+            nifti.write_chance(path, volume, result.grid, name)
     for key, curve in layout.curves(result).items():
         tables.write_curve(made / "vessels" / f"{key}.csv", curve)
         if curve.voxels.size:

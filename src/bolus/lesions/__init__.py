@@ -1,6 +1,6 @@
 """Core and hypoperfused tissue: rules by style, the midline, healthy reference, clean-up, volumes."""
 
-from bolus.lesions.intervals import volume_intervals
+from bolus.lesions.intervals import volume_intervals, with_intervals
 from bolus.lesions.labels import trial_labels
 from bolus.lesions.midline import find_midline, midline_findings
 from bolus.lesions.rules import RULES, Against, Rule, Threshold
@@ -18,4 +18,5 @@ __all__ = [
     "midline_findings",
     "trial_labels",
     "volume_intervals",
+    "with_intervals",
 ]

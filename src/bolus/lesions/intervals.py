@@ -15,6 +15,7 @@ from bolus.core.arrays import Mask
 from bolus.core.brain import Brain
 from bolus.core.lesion import Intervals, Lesions
 from bolus.core.maps import Maps
+from bolus.lesions import labels
 from bolus.lesions.cleanup import median_in_plane
 from bolus.lesions.reference import Sides, right_half
 from bolus.lesions.rules import Rule, find_rule
@@ -37,6 +38,28 @@ N_SAMPLES: Final = 100
 """Sampled sets of maps."""
 _CBF_PERCENT: Final = (30,)  # trials look at this one; each step costs time in every sample
 _WORKERS: Final = 2
+
+
+def with_intervals(
+    maps: Maps, brain: Brain, found: Lesions, *, rng: np.random.Generator, min_lesion_ml: float = 1.0
+) -> Lesions:
+    """Return lesions with the intervals of their volumes, where the maps have standard deviations.
+
+    Parameters are those of `volume_intervals`. Trial labels that the bounds would change say so.
+    """
+    made = volume_intervals(maps, brain, found, rng=rng, min_lesion_ml=min_lesion_ml)
+    if made is None:
+        return found
+    return replace(
+        found,
+        intervals=made,
+        labels=labels.marked(found.labels, made.volumes_ml),
+        methods=(
+            *found.methods,
+            f"Intervals of volumes are 5th to 95th percentiles over {made.n_samples} sets of maps with "
+            "errors drawn from their standard deviations, in part shared by all voxels.",
+        ),
+    )
 
 
 def volume_intervals(  # noqa: PLR0913  options, by keyword

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Final
 
 import numpy as np
 
 from bolus.core.lesion import TrialLabel
 
+SPANS: Final = "The interval spans the limit."
+"""Stands in a label that would read otherwise somewhere within the intervals of its volumes."""
+_COMPARED: Final = ("cbf<30%", "tmax>6s", "tmax>10s")
 _MET: Final = "criteria met on imaging numbers"
 _NOT_MET: Final = "criteria not met on imaging numbers"
 _UNKNOWN: Final = "imaging numbers alone do not decide"
@@ -65,11 +69,27 @@ def trial_labels(volumes_ml: Mapping[str, float]) -> tuple[TrialLabel, ...]:
     al. 2015, doi:10.1056/NEJMoa1415061. SELECT2: Sarraj et al. 2023, doi:10.1056/NEJMoa2214403.
     ANGEL-ASPECT: Huo et al. 2023, doi:10.1056/NEJMoa2213379
     """
-    found = [float(volumes_ml.get(key, float("nan"))) for key in ("cbf<30%", "tmax>6s", "tmax>10s")]
+    found = [float(volumes_ml.get(key, float("nan"))) for key in _COMPARED]
     if not np.isfinite(found).all():
         return ()
     n = _Numbers(*found)
     return (_dawn(n), _defuse3(n), _extend(n), _swift_prime(n), _select2(n), _angel_aspect(n))
+
+
+def marked(
+    labels: tuple[TrialLabel, ...], bounds_ml: Mapping[str, tuple[float, float]]
+) -> tuple[TrialLabel, ...]:
+    """Say in each label whether the bounds of its volumes [mL] would change it."""
+    corners = product(*(bounds_ml[key] for key in _COMPARED))
+    others = [trial_labels(dict(zip(_COMPARED, corner, strict=True))) for corner in corners]
+
+    def changes(i: int) -> bool:
+        return any(other[i].met is not labels[i].met for other in others)
+
+    return tuple(
+        replace(label, text=f"{label.text} {SPANS}") if changes(i) else label
+        for i, label in enumerate(labels)
+    )
 
 
 def _decided(trial: str, criterion: str, met: bool, found: str) -> TrialLabel:

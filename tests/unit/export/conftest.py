@@ -11,7 +11,7 @@ from scipy import ndimage
 from bolus.core.brain import Brain, Midline
 from bolus.core.finding import Finding, Severity
 from bolus.core.grid import Grid
-from bolus.core.lesion import Lesions, TrialLabel
+from bolus.core.lesion import Intervals, Lesions, TrialLabel
 from bolus.core.maps import Map
 from bolus.core.recipe import DEFAULT
 from bolus.core.result import MotionTrace, Result, TissueCurves
@@ -185,6 +185,27 @@ def build(
 @pytest.fixture(scope="session")
 def small_result() -> Result:
     return build()
+
+
+@pytest.fixture(scope="session")
+def sure_result(small_result: Result) -> Result:
+    """The same, with intervals of its volumes."""
+    lesions = small_result.lesions
+    assert lesions is not None
+    known = {**lesions.volumes_ml, "mismatch": lesions.mismatch_ml}
+    tissue = small_result.brain.tissue
+    chance = {
+        name: np.where(tissue, ndimage.gaussian_filter(mask.astype(np.float32), 1.0), np.nan)
+        for name, mask in (("core", lesions.core), ("hypoperfused", lesions.hypoperfused))
+    }
+    intervals = Intervals(
+        level=0.9,
+        n_samples=100,
+        volumes_ml={name: (0.9 * v, 1.2 * v) for name, v in known.items() if not name.startswith("cbf<2")},
+        sd_ml={name: 0.1 * v for name, v in known.items()},
+        chance={name: volume.astype(np.float32) for name, volume in chance.items()},
+    )
+    return replace(small_result, lesions=replace(lesions, intervals=intervals))
 
 
 @pytest.fixture

@@ -64,6 +64,18 @@ def test_the_report_holds_numbers_verdict_and_its_limits(small_result) -> None:
         assert wanted in page.text, wanted
 
 
+def test_the_report_shows_intervals_and_what_they_mean(small_result, sure_result) -> None:
+    core = small_result.lesions.volumes_ml["core"]
+
+    for wanted in (
+        f"{core:.0f} mL ({0.9 * core:.0f}-{1.2 * core:.0f})",
+        "90 % interval",
+        "simulated patients",
+    ):
+        assert wanted in read(sure_result)[1].text
+        assert wanted not in read(small_result)[1].text
+
+
 def test_the_report_is_one_file_that_asks_nobody_for_anything(small_result) -> None:
     html, page = read(small_result)
 

@@ -8,7 +8,7 @@ import pytest
 from bolus.core.finding import Finding, Severity
 from bolus.core.maps import Map
 from bolus.core.vessel import Vessels
-from bolus.export import schema, summarise, summary_lines
+from bolus.export import schema, summarise, summary_lines, words
 from bolus.export.summary import dumps
 
 VALIDATOR = jsonschema.Draft202012Validator(schema())
@@ -40,9 +40,46 @@ def test_a_whole_result_obeys_the_schema(small_result) -> None:
         small_result.lesions.volumes_ml["core"], rel=1e-5
     )
     assert document["maps"]["CBF"]["unit"] == "mL/100 g/min"
-    assert document["recipe"]["deconvolve"]["method"] == "osvd"
+    assert document["recipe"]["deconvolve"]["method"] == "posterior"
     assert document["input"]["time"]["n_frames"] == 40
     assert document["motion"]["rejected_frames"] == [17, 31]
+
+
+def test_intervals_stand_beside_the_volumes(small_result, sure_result) -> None:
+    without, document = checked(small_result), checked(sure_result)
+
+    assert without["lesions"]["intervals"] is None
+    intervals = document["lesions"]["intervals"]
+    assert intervals["level"] == 0.9
+    low, high = intervals["volumes_ml"]["core"]
+    assert low < document["lesions"]["volumes_ml"]["core"] < high
+    assert "simulated patients" in intervals["meaning"]
+    assert "cbf<20%" not in intervals["volumes_ml"]
+    assert "lesions/core_probability.nii.gz" in document["files"]
+    assert not VALIDATOR.is_valid({**document, "lesions": {**document["lesions"], "intervals": {"level": 2}}})
+
+
+def test_the_table_shows_the_intervals(small_result, sure_result) -> None:
+    lines, plain = dict(summary_lines(sure_result)), dict(summary_lines(small_result))
+    core = small_result.lesions.volumes_ml["core"]
+
+    name = "core (CBF < 30 % of healthy tissue)"
+    assert plain[name] == f"{core:.1f} mL"
+    assert lines[name] == f"{core:.0f} mL ({0.9 * core:.0f}-{1.2 * core:.0f})"
+    assert "(" in lines["mismatch volume"]
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "text"),
+    [
+        (52.2, (47.6, 57.4), "52 mL (48-57)"),
+        (0.0, (0.0, 2.31), "0.0 mL (0.0-2.3)"),
+        (-1.0, (-12.0, 3.0), "-1 mL (-12 to 3)"),
+        (52.24, None, "52.2 mL"),
+    ],
+)
+def test_volumes_in_words(value, bounds, text) -> None:
+    assert words.volume(value, bounds) == text
 
 
 def test_the_schema_refuses_what_is_wrong(small_result) -> None:

@@ -63,6 +63,22 @@ def test_deviations_and_odd_names_are_part_of_the_layout(tmp_path, make_result, 
     assert "maps/___K_trans_sd.nii.gz" in layout.files(result)
 
 
+def test_chances_are_written_as_numbers_where_the_lesions_lie(tmp_path, sure_result, quick) -> None:
+    out = write(sure_result, tmp_path / "out")
+
+    written = nifti.nib.load(out / "lesions" / "core_probability.nii.gz")
+    mask = nifti.nib.load(out / "lesions" / "core.nii.gz")
+    values = np.asanyarray(written.dataobj)
+    assert values.dtype == np.float32
+    assert np.nanmin(values) >= 0
+    assert np.nanmax(values) <= 1
+    np.testing.assert_array_equal(written.affine, mask.affine)
+    assert np.nanmean(values[np.asanyarray(mask.dataobj) == 1]) > 0.5
+    assert sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()) == list(
+        layout.files(sure_result)
+    )
+
+
 def test_an_earlier_result_is_replaced_whole(tmp_path, make_result, small_result, quick) -> None:
     out = write(small_result, tmp_path / "out")
     (out / ".DS_Store").write_text("")

@@ -38,7 +38,7 @@ def draw_mismatch(result: Result, lesions: Lesions) -> bytes:
         mosaic.draw(canvas, (start, _HEAD), tile, result.grid.shape[2])
         _head(canvas, x, name, words.criterion(lesions, name), colour)
         centre = x + half / 2
-        big = words.volume(lesions.volumes_ml.get(name))
+        big = words.lesion_volume(lesions, name)
         canvas.write(
             (centre, _HEAD + mosaic.height + 42), big, size=46, colour=colour, align="center", bold=True
         )
@@ -58,7 +58,7 @@ def _head(canvas: Canvas, x: int, name: str, criterion: str, colour: Colour) -> 
 
 def _numbers(canvas: Canvas, lesions: Lesions, y: int) -> None:
     cells = (
-        ("mismatch volume", words.volume(lesions.mismatch_ml)),
+        ("mismatch volume", words.lesion_volume(lesions, "mismatch")),
         ("mismatch ratio", words.ratio(lesions)),
         ("affected side", lesions.side),
     )
