@@ -75,6 +75,9 @@ def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     ] = None,
     no_motion: Annotated[bool, typer.Option("--no-motion", help="Leave head motion as it is.")] = False,
     leakage: Annotated[bool, typer.Option("--leakage", help=_help("leakage"))] = False,
+    device: Annotated[
+        str, typer.Option("--device", help="Where to deconvolve: cpu, or a device of PyTorch such as cuda.")
+    ] = "cpu",
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -86,13 +89,15 @@ def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     }  # fmt: skip
     terminal = Terminal(as_json=as_json, quiet=quiet)
     with terminal.reporting():
-        _run(study, out, _recipe(recipe, chosen), terminal)
+        _run(study, out, (_recipe(recipe, chosen), device), terminal)
 
 
-def _run(study: Path, out: Path, recipe: Recipe, terminal: Terminal) -> None:
-    from bolus import export, pipeline, read
+def _run(study: Path, out: Path, choices: tuple[Recipe, str], terminal: Terminal) -> None:
+    from bolus import export, learn, pipeline, read
     from bolus.apps import listing
 
+    recipe, device = choices
+    place = None if device == "cpu" else learn.on_device(device)
     export.require_writable(out)
     _require_files(recipe)
     options = _reading(recipe)
@@ -100,7 +105,7 @@ def _run(study: Path, out: Path, recipe: Recipe, terminal: Terminal) -> None:
         progress("read", 0, 1)
         series = read.load(study, options=options)
         progress("read", 1, 1)
-        result = pipeline.run(series, recipe, progress=progress)
+        result = pipeline.run(series, recipe, place=place, progress=progress)
         written = export.write(result, out, progress=progress)
     terminal.findings(result.findings)
     if terminal.as_json:

@@ -16,6 +16,7 @@ from bolus.core.maps import Estimate
 from bolus.core.series import Concentration
 from bolus.core.vessel import VesselCurve
 from bolus.deconvolve.method import Deconvolve
+from bolus.deconvolve.place import Place
 
 ROWS: Final = 16_384
 """Voxels in a block, where memory allows; larger blocks were no faster."""
@@ -54,7 +55,7 @@ def split(curves: Floats) -> Iterator[Floats]:
         yield curves[first : first + step]
 
 
-def solve_in_blocks(
+def solve_in_blocks(  # noqa: PLR0913  options, by keyword
     method: Deconvolve,
     concentration: Concentration,
     aif: VesselCurve,
@@ -62,12 +63,17 @@ def solve_in_blocks(
     progress: Progress,
     *,
     leaning: Float32s | None = None,
+    place: Place | None = None,
 ) -> Estimate:
-    """Apply a method to all voxels, one block after another; `leaning` holds a row a voxel."""
+    """Apply a method to all voxels, one block after another.
+
+    `leaning` holds a row a voxel; `place` puts each block where it is to be solved.
+    """
     total, parts, done = len(concentration.curves), [], 0
     for block in split(concentration.curves):
         own = {} if leaning is None else {"leaning": leaning[done : done + len(block)]}
-        parts.append(method(block, aif.values, concentration.dt, **options, **own))
+        there = block if place is None else place(block)
+        parts.append(method(there, aif.values, concentration.dt, **options, **own))
         done += len(block)
         progress("deconvolve", done, total)
     return joined(parts)

@@ -22,12 +22,12 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from bolus.core.arrays import Float32s, Float64s, Floats
+from bolus.deconvolve import anywhere
 from bolus.deconvolve.atoms import LATE_S, TRANSITS_S, Atoms, log_prior
+from bolus.deconvolve.place import fetched, is_here
 
 N_FITTED: Final = 4
 """Flow, delay, transit time and shape: what fitting takes from the degrees of freedom."""
-ROWS: Final = 512
-"""Voxels at a time where weights themselves are wanted."""
 GROUP: Final = 8
 """Voxels that share one pass over the atoms."""
 TILE: Final = 64
@@ -85,6 +85,11 @@ class Mixture:
             _padded(table),
         )
 
+    def plain(self) -> anywhere.Tables:
+        """Return the atoms as plain matrices."""
+        flat = self.parts.swapaxes(0, 1).reshape(self.parts.shape[1], -1)
+        return anywhere.Tables(self.directions, flat, self.log_weight, self.gains, self.features, self.table)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Belief:
@@ -135,14 +140,9 @@ def believe(
     leaning
         Each voxel's own prior: factors of the features in its logarithm, shape `(voxels, 4)`.
     """
-    found = np.full((len(curves), 5 + len(mixture.table)), np.nan, dtype=np.float32)
-    best = np.zeros(len(curves), dtype=np.intp)
     size = _sizes(curves)
-    parts = _projected(curves, size, mixture)
-    freedom = (np.float32(max(curves.shape[1] - N_FITTED, 1)), np.float32(independence))
-    tables = (mixture.log_weight, mixture.features, mixture.gains, mixture.table)
-    tilt = np.zeros((len(curves), 0), dtype=np.float32) if leaning is None else leaning
-    _weigh((parts, size, tilt), mixture.parts, tables, freedom, found, best)
+    weigh = _weigh_here if is_here(curves) else _weigh_there
+    found, best = weigh(curves, size, mixture, (independence, leaning))
     found[:, :5] *= np.stack([size**2, size, size**2, size, size**2], axis=1)
     _, volume, volume2, flow, flow2 = found[:, :5].T
     return Belief(
@@ -156,29 +156,56 @@ def believe(
     )
 
 
-def weights(curves: Floats, mixture: Mixture, belief: Belief) -> Iterator[tuple[slice, Floats, Floats]]:
+def weights(
+    curves: Floats, mixture: Mixture, *, independence: float = 1.0, leaning: Float32s | None = None
+) -> Iterator[tuple[slice, Floats, Floats]]:
     """Yield rows of curves, the weight of each atom and its flow [1/s], `(rows, atoms)` each.
 
     For what cannot be averaged beforehand; slow.
     """
-    for rows in _chunks(len(curves)):
-        size = _sizes(curves[rows])
-        atoms = mixture.parts.swapaxes(0, 1).reshape(mixture.parts.shape[1], -1)
-        scores = size[:, None] * (_projected(curves[rows], size, mixture) @ atoms)
-        logs = scores * np.abs(scores) / (2.0 * belief.noise[rows, None]) + mixture.log_weight
-        likely = np.exp(logs - logs.max(axis=1, keepdims=True))
-        yield rows, likely / likely.sum(axis=1, keepdims=True), np.maximum(scores, 0.0) * mixture.gains[1]
+    size = _sizes(curves)
+    rules = _rules(curves, independence)
+    for rows, likely, flow in anywhere.weights(curves, mixture.plain(), rules, leaning):
+        yield rows, likely, flow * size[rows, None]
 
 
-def _chunks(n: int) -> Iterator[slice]:
-    for first in range(0, n, ROWS):
-        yield slice(first, first + ROWS)
+def _weigh_here(
+    curves: Floats, size: Float32s, mixture: Mixture, prior: tuple[float, Float32s | None]
+) -> tuple[Float32s, NDArray[np.intp]]:
+    """Run the compiled kernel."""
+    independence, leaning = prior
+    found = np.full((len(curves), 5 + len(mixture.table)), np.nan, dtype=np.float32)
+    best = np.zeros(len(curves), dtype=np.intp)
+    parts = _projected(curves, size, mixture)
+    freedom = (np.float32(_n_free(curves)), np.float32(independence))
+    tables = (mixture.log_weight, mixture.features, mixture.gains, mixture.table)
+    tilt = np.zeros((len(curves), 0), dtype=np.float32) if leaning is None else leaning
+    _weigh((parts, size, tilt), mixture.parts, tables, freedom, found, best)
+    return found, best
 
 
-def _sizes(curves: Floats) -> Float32s:
-    """Return the Euclidean length of each curve, shape `(voxels,)`."""
+def _weigh_there(
+    curves: Any, _: Float32s, mixture: Mixture, prior: tuple[float, Float32s | None]
+) -> tuple[Float32s, NDArray[np.intp]]:
+    """Weigh on the device where the curves are."""
+    independence, leaning = prior
+    found, best = anywhere.moments(curves, mixture.plain(), _rules(curves, independence), leaning)
+    return found, best.astype(np.intp)
+
+
+def _n_free(curves: Any) -> int:
+    return max(int(curves.shape[1]) - N_FITTED, 1)
+
+
+def _rules(curves: Any, independence: float) -> anywhere.Rules:
+    return anywhere.Rules(_n_free(curves), independence, LEAST_NOISE, INVERTED)
+
+
+def _sizes(curves: Any) -> Float32s:
+    """Return the Euclidean length of each curve, shape `(voxels,)`, in memory."""
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.asarray(np.sqrt(np.einsum("ij,ij->i", curves, curves)), dtype=np.float32)
+        power = np.einsum("ij,ij->i", curves, curves) if is_here(curves) else (curves * curves).sum(1)
+        return np.asarray(np.sqrt(fetched(power)), dtype=np.float32)
 
 
 def _projected(curves: Floats, size: Float32s, mixture: Mixture) -> Float32s:

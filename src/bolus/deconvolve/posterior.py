@@ -101,7 +101,9 @@ def posterior(  # noqa: PLR0913  options, by keyword
     estimate = estimated(belief, problem)
     if not residues:
         return estimate
-    return with_residues(estimate, problem, mixture, belief, residue_table(atoms, problem, SHAPES))
+    return with_residues(
+        estimate, problem, (mixture, independence, leaning), residue_table(atoms, problem, SHAPES)
+    )
 
 
 def averaged(atoms: Atoms) -> Float64s:
@@ -270,12 +272,16 @@ def residue_table(atoms: Atoms, problem: Problem, known: Mapping[str, Residue]) 
 
 
 def with_residues(
-    estimate: Estimate, problem: Problem, mixture: Mixture, belief: Belief, lags: tuple[Float64s, Float32s]
+    estimate: Estimate,
+    problem: Problem,
+    belief: tuple[Mixture, float, Float32s | None],
+    lags: tuple[Float64s, Float32s],
 ) -> Estimate:
     """Add the posterior mean of `k` at lags to an estimate."""
+    mixture, independence, leaning = belief
     times, table = lags
     found = np.full((len(problem.curves), times.size), np.nan, dtype=np.float32)
-    for rows, likely, flow in weights(problem.curves, mixture, belief):
+    for rows, likely, flow in weights(problem.curves, mixture, independence=independence, leaning=leaning):
         found[rows] = (likely * flow)[:, : len(table)] @ table
     found[~np.isfinite(estimate.flow)] = np.nan
     return Estimate(

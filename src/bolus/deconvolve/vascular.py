@@ -109,7 +109,9 @@ def vascular(  # noqa: PLR0913  options, by keyword
     )
     if not residues:
         return estimate
-    return with_residues(estimate, problem, mixture, belief, residue_table(atoms, problem, SHAPES))
+    return with_residues(
+        estimate, problem, (mixture, independence, leaning), residue_table(atoms, problem, SHAPES)
+    )
 
 
 def learn_alphas(curves: Floats, aif: Curve, dt: float, options: Mapping[str, Any], /) -> Mapping[str, Any]:

@@ -8,9 +8,9 @@ from bolus.core.grid import Grid
 from bolus.core.series import Concentration
 from bolus.core.units import TISSUE_SCALE, Modality, Unit
 from bolus.core.vessel import VesselCurve
-from bolus.deconvolve import METHODS, deconvolve
+from bolus.deconvolve import METHODS, anywhere, deconvolve
 from bolus.deconvolve.atoms import DELAYS_S, SHAPES, TRANSITS_S, log_prior, make_atoms
-from bolus.deconvolve.mixture import Mixture, believe, weights
+from bolus.deconvolve.mixture import INVERTED, LEAST_NOISE, Mixture, believe, weights
 from bolus.deconvolve.posterior import averaged, learn_shapes, shape_weights
 from bolus.deconvolve.problem import sharpened
 from bolus.physics.gamma import GammaVariate
@@ -85,10 +85,33 @@ def test_the_kernel_agrees_with_plain_sums():
 
     found = believe(curves, mixture)
 
-    for rows, likely, flow in weights(curves, mixture, found):
+    for rows, likely, flow in weights(curves, mixture):
         n = len(atoms.mtt)
         np.testing.assert_allclose((likely * flow)[:, :n] @ atoms.mtt, found.volume[rows], rtol=2e-4)
         np.testing.assert_allclose(likely[:, :n] @ averaged(atoms).T, found.means[rows], rtol=1e-3, atol=1e-4)
+
+
+def test_whole_arrays_weigh_like_the_kernel():
+    curves = np.concatenate(
+        [tissue([60.0, 24.0, 11.25], [4.0, 10.0, 8.0], [0.0, 5.0, 6.0], n=200), -tissue(60.0, 4.0, 0.0)]
+    )
+    curves[5], curves[6, 3] = 0.0, np.nan
+    leaning = np.tile(np.float32([0.3, -0.05, 0.5, -0.2]), (len(curves), 1))
+    atoms = make_atoms(AIF, 1.0, SHAPES)
+    mixture = Mixture.of(atoms, shape_weights({}, SHAPES), averaged(atoms))
+    kernel = believe(curves, mixture, independence=0.8, leaning=leaning)
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found, best = anywhere.moments(
+            curves, mixture.plain(), anywhere.Rules(56, 0.8, LEAST_NOISE, INVERTED), leaning
+        )
+
+    size = np.linalg.norm(curves, axis=1)
+    np.testing.assert_array_equal(np.isnan(found[:, 1]), np.isnan(kernel.volume))
+    np.testing.assert_allclose(found[:, 1] * size, kernel.volume, rtol=2e-3)
+    np.testing.assert_allclose(found[:, 5:], kernel.means, rtol=2e-3, atol=2e-3)
+    known = np.isfinite(kernel.volume)
+    assert np.mean(best[known] == kernel.best[known]) > 0.98
 
 
 def test_noise_is_what_the_best_atom_leaves():
