@@ -60,6 +60,8 @@ def run(series: Series, recipe: Recipe = DEFAULT, *, progress: Progress = silent
     watch = Stopwatch(progress)
     scan = _prepare(series, recipe, watch)
     perfusion = _perfuse(scan, recipe, watch)
+    scan = replace(scan, raw=scan.raw.emptied())
+    perfusion = _sure(perfusion, scan, recipe, watch)
     with watch("quality"):
         evidence = quality.Evidence(
             series,
@@ -144,7 +146,12 @@ def _perfuse(scan: Scan, recipe: Recipe, watch: Stopwatch) -> Perfusion:
     """Make maps and lesions; once more from the healthy side if the artery lay behind the occlusion."""
     found = _solve(scan, recipe, watch, avoid=None)
     if vessels.is_ipsilateral_and_late(found.vessels, scan.raw, found.lesions):
-        found = _solve(scan, recipe, watch, avoid=_hemisphere(found.lesions, scan.raw.grid))
+        return _solve(scan, recipe, watch, avoid=_hemisphere(found.lesions, scan.raw.grid))
+    return found
+
+
+def _sure(found: Perfusion, scan: Scan, recipe: Recipe, watch: Stopwatch) -> Perfusion:
+    """Say how sure the volumes of the lesions are."""
     with watch("intervals"):
         sure = lesions.with_intervals(
             found.maps,

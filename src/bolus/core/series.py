@@ -316,6 +316,11 @@ class Concentration:
         """Put one value a voxel, shape `(voxels,)`, back into a volume `(x, y, z)`."""
         return scatter(values, self.mask, fill)
 
+    def emptied(self) -> Concentration:
+        """Return the same without voxels: noise and findings stay, the curves can be let go."""
+        curves = np.empty((0, self.times.size), dtype=np.float32)
+        return replace(self, curves=curves, mask=np.zeros_like(self.mask))
+
     def rows(self, where: Mask) -> NDArray[np.intp]:
         """Return the rows of `curves` whose voxels are also inside `where`, shape `(n,)`."""
         return np.flatnonzero(where[self.mask])

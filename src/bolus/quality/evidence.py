@@ -26,7 +26,7 @@ class Evidence:
     concentration
         Contrast as it was deconvolved, after the filter.
     raw
-        Contrast before the filter, in which the vessels were found.
+        Contrast before the filter, in which the vessels were found; its curves may be gone by now.
     vessels
         Arterial and venous curves.
     maps

@@ -91,6 +91,18 @@ def test_concentration_refuses_an_uneven_clock() -> None:
         )
 
 
+def test_an_emptied_concentration_keeps_its_noise_and_no_curves() -> None:
+    everywhere = np.ones(GRID.shape, dtype=bool)
+    curves = np.ones((24, 5), dtype=np.float32)
+    whole = Concentration(curves, TIMES, everywhere, GRID, Modality.CT, Unit.HU, baseline=(0, 2), noise=1.5)
+
+    emptied = whole.emptied()
+
+    assert emptied.noise == 1.5
+    assert emptied.curves.shape == (0, 5)
+    assert emptied.curves.base is not whole.curves.base
+
+
 def test_scatter_fills_outside_with_nan() -> None:
     mask = np.zeros((2, 2, 2), dtype=bool)
     mask[1, 0, 1] = True
