@@ -20,7 +20,7 @@ from bolus.core.errors import BadInput, BadRecipe, MissingTag
 from bolus.core.finding import Finding, Progress, Severity, silent
 from bolus.core.grid import Grid
 from bolus.core.lesion import Lesions
-from bolus.core.maps import Maps
+from bolus.core.maps import Estimate, Maps
 from bolus.core.recipe import DEFAULT, Recipe
 from bolus.core.result import MotionTrace, Result, TissueCurves
 from bolus.core.series import Concentration, Series, Voxels
@@ -167,20 +167,34 @@ def _solve(scan: Scan, recipe: Recipe, watch: Stopwatch, *, avoid: Mask | None) 
     with watch("vessels"):
         found = _vessels(scan.raw, scan.brain, recipe, avoid=avoid)
     with watch("deconvolve"):
-        estimate = deconvolve.deconvolve(
-            scan.contrast,
-            found.aif,
-            method=recipe.method,
-            options=recipe.method_options,
-            neighbours=recipe.neighbours,
-            progress=watch.progress,
-        )
+        estimate = _estimate(scan, found.aif, recipe, watch)
         maps = quantify.make_maps(estimate, scan.contrast, found.aif, ttp_origin=recipe.ttp_origin)
     with watch("lesions"):
         lesion, noticed = lesions.find_lesions(
             maps, scan.brain, scan.underlay, rule=recipe.rule, min_lesion_ml=recipe.min_lesion_ml
         )
     return Perfusion(found, maps, lesion, noticed)
+
+
+def _estimate(scan: Scan, aif: VesselCurve, recipe: Recipe, watch: Stopwatch) -> Estimate:
+    options, progress = recipe.method_options, watch.progress
+    if recipe.bootstrap:
+        return deconvolve.bootstrap(
+            scan.contrast,
+            aif,
+            repeats=recipe.bootstrap,
+            method=recipe.method,
+            options=options,
+            progress=progress,
+        )
+    return deconvolve.deconvolve(
+        scan.contrast,
+        aif,
+        method=recipe.method,
+        options=options,
+        neighbours=recipe.neighbours,
+        progress=progress,
+    )
 
 
 def _second_opinion(scan: Scan, found: Vessels, recipe: Recipe) -> Maps:
@@ -245,6 +259,8 @@ def _check_names(recipe: Recipe) -> None:
         raise BadRecipe(
             "unknown deconvolution method", wanted=", ".join(deconvolve.METHODS), found=recipe.method
         )
+    if recipe.bootstrap:
+        deconvolve.check_bootstrap(recipe.method, recipe.bootstrap)
     if recipe.rule not in lesions.RULES:
         raise BadRecipe("unknown lesion rule", wanted=", ".join(lesions.RULES), found=recipe.rule)
     if recipe.filter != "auto" and recipe.filter not in prepare.METHODS:

@@ -15,6 +15,7 @@ from bolus.core.errors import BadRecipe
 GAVA = "Gava et al. 2023, doi:10.3389/fninf.2023.852105"
 BOXERMAN = "Boxerman et al. 2006, AJNR 27:859"
 BOUTELIER = "Boutelier et al. 2012, doi:10.1109/TMI.2012.2189890"
+FREEDMAN = "Freedman 1981, doi:10.1214/aos/1176345638"
 STRAKA = "Straka et al. 2010, doi:10.1002/jmri.22338"
 
 
@@ -70,6 +71,12 @@ class Recipe:
         default_factory=dict,
         metadata={"section": "deconvolve", "help": "Options of the method, by name.", "source": ""},
     )
+    bootstrap: int = _choice(
+        0,
+        "deconvolve",
+        "Repeats of the bootstrap that gives osvd, csvd, ssvd and tikhonov standard deviations; 0: none.",
+        FREEDMAN,
+    )
     ttp_origin: str = _choice(
         "arrival", "quantify", "Zero of TTP: scan (first frame), arrival or peak of the AIF."
     )
@@ -116,17 +123,17 @@ def _check(choice: Field[Any], value: Any, hint: str) -> None:
     kinds: dict[str, tuple[type, ...]] = {
         "<class 'str'>": (str,),
         "<class 'bool'>": (bool,),
+        "<class 'int'>": (int,),
         "<class 'float'>": (int, float),
         "float | None": (int, float, type(None)),
     }
     wanted = kinds.get(hint, (Mapping,))
     wrong_kind = not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)
-    if wrong_kind or (
-        isinstance(value, (int, float)) and not isinstance(value, bool) and not 0 < value < 1e6
-    ):
-        wanted_text = (
-            "a number above 0" if isinstance(value, (int, float)) else choice.metadata["help"].rstrip(".")
-        )
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_count = int in wanted and float not in wanted
+    if wrong_kind or (is_number and not (0 < value < 1e6 or (is_count and value == 0))):
+        above = "a whole number from 0 on" if is_count else "a number above 0"
+        wanted_text = above if is_number or is_count else choice.metadata["help"].rstrip(".")
         raise BadRecipe(f"{choice.name} is out of range", wanted=wanted_text, found=repr(value))
 
 

@@ -8,6 +8,8 @@ makes maps.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from inspect import signature
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -19,12 +21,14 @@ from bolus.core.maps import Estimate
 from bolus.core.series import Concentration
 from bolus.core.vessel import VesselCurve
 from bolus.deconvolve.blocks import check_clocks, check_options, solve_in_blocks
+from bolus.deconvolve.bootstrap import resample
 from bolus.deconvolve.box import box
 from bolus.deconvolve.csvd import csvd
 from bolus.deconvolve.method import Deconvolve, Tune
 from bolus.deconvolve.moment import moment
 from bolus.deconvolve.neighbours import lean_on_neighbours
 from bolus.deconvolve.osvd import osvd
+from bolus.deconvolve.place import Place
 from bolus.deconvolve.posterior import learn_shapes, posterior
 from bolus.deconvolve.slope import slope
 from bolus.deconvolve.ssvd import ssvd
@@ -32,10 +36,13 @@ from bolus.deconvolve.tikhonov import choose_strength, settle_strength, tikhonov
 from bolus.deconvolve.vascular import learn_alphas, vascular
 
 __all__ = [
+    "BOOTSTRAPPED",
     "METHODS",
     "TUNING",
     "Deconvolve",
+    "Place",
     "Tune",
+    "bootstrap",
     "box",
     "choose_strength",
     "csvd",
@@ -70,17 +77,20 @@ TUNING: Final[Mapping[str, Tune]] = MappingProxyType(
 )
 """What a method settles once for a scan, before its blocks, by name of the method."""
 
+BOOTSTRAPPED: Final = ("osvd", "csvd", "ssvd", "tikhonov")
+"""Methods without standard deviations that `bootstrap` can give some."""
 LEANING: Final = ("posterior", "vascular")
 """Methods whose voxels can lean on their neighbours."""
 
 
-def deconvolve(
+def deconvolve(  # noqa: PLR0913  options, by keyword
     concentration: Concentration,
     aif: VesselCurve,
     *,
     method: str | Deconvolve = "posterior",
     options: Mapping[str, Any] = MappingProxyType({}),
     neighbours: bool = False,
+    place: Place | None = None,
     progress: Progress = silent,
 ) -> Estimate:
     """Deconvolve all voxels of a scan with its arterial curve.
@@ -100,6 +110,8 @@ def deconvolve(
     neighbours
         Whether voxels lean on their neighbours, for methods that can (`LEANING`): they are solved twice,
         the second time with what those around them say of delay and MTT.
+    place
+        What puts curves on a device, such as `bolus.learn.on_device("cuda")`; None solves them in memory.
     progress
         Called as `progress("deconvolve", voxels done, voxels)` after each block.
 
@@ -122,17 +134,76 @@ def deconvolve(
     -----
     Besides the result, at most 64 MiB are in use at a time, unless residues are asked for.
     """
+    solve, settled = _settled(concentration, aif, method, options)
+    run = partial(solve_in_blocks, solve, concentration, aif, settled, progress, place=place)
+    if not neighbours or method not in LEANING:
+        return run()
+    undecided = np.zeros((len(concentration.curves), 4), dtype=np.float32)
+    first = run(leaning=undecided)
+    return run(leaning=lean_on_neighbours(first, concentration.mask, concentration.grid))
+
+
+def _settled(
+    concentration: Concentration, aif: VesselCurve, method: str | Deconvolve, options: Mapping[str, Any]
+) -> tuple[Deconvolve, Mapping[str, Any]]:
+    """Return the method and its options, checked and settled for the scan."""
     solve = method_of(method)
     check_options(solve, options)
     check_clocks(concentration, aif)
     if isinstance(method, str) and method in TUNING:
         options = TUNING[method](concentration.curves, aif.values, concentration.dt, options)
-    if not neighbours or method not in LEANING:
-        return solve_in_blocks(solve, concentration, aif, options, progress)
-    undecided = np.zeros((len(concentration.curves), 4), dtype=np.float32)
-    first = solve_in_blocks(solve, concentration, aif, options, progress, leaning=undecided)
-    leaning = lean_on_neighbours(first, concentration.mask, concentration.grid)
-    return solve_in_blocks(solve, concentration, aif, options, progress, leaning=leaning)
+    return solve, options
+
+
+def bootstrap(
+    concentration: Concentration,
+    aif: VesselCurve,
+    *,
+    repeats: int,
+    method: str | Deconvolve = "osvd",
+    options: Mapping[str, Any] = MappingProxyType({}),
+    progress: Progress = silent,
+) -> Estimate:
+    """Deconvolve as `deconvolve` does, by a method without standard deviations, and give it some.
+
+    Parameters
+    ----------
+    concentration, aif, method, options, progress
+        As `deconvolve` takes them; a method by name is one of `BOOTSTRAPPED`.
+    repeats
+        How often residuals are drawn and solved again, 2 or more; 30 make a deviation sure to 13 %.
+
+    Returns
+    -------
+    As `deconvolve`, with `sd` of `flow`, `tmax`, `volume` and `mtt`, see `resample`. Equal inputs give equal
+    deviations.
+
+    Raises
+    ------
+    BadRecipe
+        If the method gives no residues or has deviations of its own, an option is unknown, or there are
+        fewer than 2 repeats.
+    ShapeMismatch
+        If the arterial curve is on another clock.
+    """
+    check_bootstrap(method, repeats)
+    solve, settled = _settled(concentration, aif, method, options)
+    rng = np.random.default_rng(0)
+    return resample(solve, concentration, aif, options=settled, repeats=repeats, rng=rng, progress=progress)
+
+
+def check_bootstrap(method: str | Deconvolve, repeats: int) -> None:
+    """Raise `BadRecipe` if a method cannot be resampled or there are fewer than 2 repeats."""
+    if repeats < 2:
+        raise BadRecipe("too few repeats of the bootstrap", wanted="2 or more", found=str(repeats))
+    if "residues" not in signature(method_of(method)).parameters or (
+        isinstance(method, str) and method not in BOOTSTRAPPED
+    ):
+        raise BadRecipe(
+            "the bootstrap is for methods that give residues and no standard deviations",
+            wanted=" or ".join(BOOTSTRAPPED),
+            found=str(method),
+        )
 
 
 def method_of(name: str | Deconvolve) -> Deconvolve:

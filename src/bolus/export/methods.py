@@ -155,6 +155,8 @@ def _unused(result: Result) -> set[str]:
     filtered = recipe.filter if recipe.filter != "auto" else {Modality.CT: "bilateral"}.get(result.modality)
     if filtered != "bilateral":
         unused |= {"filter", "filter_sigma_mm", "filter_range_hu"}
+    if not recipe.bootstrap:
+        unused.add("bootstrap")
     if not recipe.leakage:
         unused.add("leakage")
     if result.lesions is None:
