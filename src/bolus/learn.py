@@ -46,6 +46,6 @@ def on_device(name: str) -> Place:
         ) from error
 
     def put(curves: Floats) -> Any:
-        return torch.as_tensor(curves, dtype=torch.float32).to(device)
+        return torch.tensor(curves, dtype=torch.float32, device=device)  # a copy: the curves are read-only
 
     return put
