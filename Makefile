@@ -36,4 +36,4 @@ bench: $(STAMP)  ## benchmarks, into benchmarks/results
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv demo docs/_build docs/api benchmarks/results
+	rm -rf .venv demo docs/_build docs/api benchmarks/results benchmarks/.peers
