@@ -167,8 +167,9 @@ def _solve(scan: Scan, recipe: Recipe, watch: Stopwatch, *, avoid: Mask | None) 
     with watch("vessels"):
         found = _vessels(scan.raw, scan.brain, recipe, avoid=avoid)
     with watch("deconvolve"):
-        estimate = _estimate(scan, found.aif, recipe, watch)
-        maps = quantify.make_maps(estimate, scan.contrast, found.aif, ttp_origin=recipe.ttp_origin)
+        maps = quantify.make_maps(
+            _estimate(scan, found.aif, recipe, watch), scan.contrast, found.aif, ttp_origin=recipe.ttp_origin
+        )
     with watch("lesions"):
         lesion, noticed = lesions.find_lesions(
             maps, scan.brain, scan.underlay, rule=recipe.rule, min_lesion_ml=recipe.min_lesion_ml
