@@ -24,18 +24,22 @@ class ErrorModel:
 
     Parameters
     ----------
-    common_flow
-        Part of the variance of each voxel's CBF, CBV and MTT that all voxels share: the arterial curve, the
-        model of tissue, the blur of edges. It does not average out.
-    common_time
-        The same of Tmax and delay.
+    common
+        Part of the variance of each voxel that all voxels of a map share, by what the noise of the arterial
+        curve makes of them. It does not average out.
+    bias_flow
+        What all voxels share beyond that, however little noise there is: standard deviation of the logarithm
+        of CBF, CBV and MTT. The model of tissue and the blur of edges.
+    bias_time_s
+        The same of Tmax and delay [s].
     reach_mm
         Errors that are not shared are alike among neighbours, as noise filters make them: SD of the Gaussian
         that white noise is smoothed with [mm].
     """
 
-    common_flow: float = 0.05
-    common_time: float = 0.05
+    common: float = 0.05
+    bias_flow: float = 0.08
+    bias_time_s: float = 0.35
     reach_mm: float = 3.0
 
 
@@ -72,10 +76,15 @@ class Draw:
 
 
 def draw_errors(shape: tuple[int, ...], n_samples: int, rng: np.random.Generator) -> Iterator[Draw]:
-    """Draw errors; the shared ones are evenly spread quantiles in random order, which need fewer samples."""
+    """Draw errors; the shared ones are evenly spread quantiles in random order, which need fewer samples.
+
+    Those of flow and of times go together: on simulated patients a core that comes out too large goes with
+    too little hypoperfused tissue, so that errors of the mismatch add up.
+    """
     even = special.ndtri((np.arange(n_samples) + 0.5) / n_samples)
     kinds = tuple(dict.fromkeys(kind for kind, _ in KINDS.values()))
-    shared = {kind: rng.permutation(even) for kind in kinds}
+    together, apart = rng.permutation(even), rng.permutation(even)
+    shared = {kind: apart if kind == "volume" else together for kind in kinds}
     for i in range(n_samples):
         own = {}
         for kind in kinds:
@@ -129,11 +138,11 @@ class Uncertain:
             with np.errstate(divide="ignore", over="ignore"):
                 part = np.where(values > 0, sd / np.maximum(values, np.float32(1e-12)), 0.0)
             sd = np.sqrt(np.log1p(np.minimum(part, 1e6).astype(np.float64) ** 2))
-        common = model.common_time if kind == "time" else model.common_flow
+        bias = np.where(sd > 0, model.bias_time_s if kind == "time" else model.bias_flow, 0.0)
         known = np.zeros(tissue.shape, dtype=np.bool_)
         known[tissue] = np.isfinite(values)
-        scale = (sign * sd).astype(np.float32)
-        shared, own = (scale * np.float32(np.sqrt(part)) for part in (common, 1.0 - common))
+        shared = (sign * np.sqrt(model.common * sd**2 + bias**2)).astype(np.float32)
+        own = (sign * np.sqrt(1.0 - model.common) * sd).astype(np.float32)
         return cls(one.name, values, shared, own, Neighbourhoods.of(tissue, known))
 
     def drawn(self, draw: Draw, fields: list[Volume], tissue: Mask) -> Volume:

@@ -21,11 +21,26 @@ def test_unknown_options_are_named(sections: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"dt": -1.0}, {"dt": "soon"}, {"filter_sigma_mm": 0.0}, {"leakage": 1}, {"method": 3}]
+    "wrong",
+    [
+        {"dt": -1.0},
+        {"dt": "soon"},
+        {"filter_sigma_mm": 0.0},
+        {"leakage": 1},
+        {"method": 3},
+        {"bootstrap": -1},
+        {"bootstrap": 2.5},
+        {"bootstrap": True},
+    ],
 )
 def test_values_of_the_wrong_kind_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(BadRecipe, match="out of range"):
         Recipe(**wrong)
+
+
+def test_a_count_may_be_0_and_survives_its_file() -> None:
+    assert DEFAULT.bootstrap == 0
+    assert Recipe.from_sections(Recipe(bootstrap=30).sections()).bootstrap == 30
 
 
 def test_an_error_says_what_wanted_found_where_and_what_to_do() -> None:

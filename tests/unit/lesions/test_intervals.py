@@ -68,7 +68,8 @@ def test_larger_errors_make_wider_intervals(small):
 def test_errors_that_all_voxels_share_do_not_average_out(small):
     maps = soft(small, 0.2)
     alone, shared = (
-        sure(small, maps, model=ErrorModel(common_flow=part, common_time=part))[1] for part in (0.0, 0.5)
+        sure(small, maps, model=ErrorModel(common=part, bias_flow=0.0, bias_time_s=0.0))[1]
+        for part in (0.0, 0.5)
     )
 
     for name in ("core", "hypoperfused"):
