@@ -11,7 +11,7 @@ from bolus import phantom
 SHAPE, N_FRAMES = (256, 256, 16), 60
 SERIES_BYTES = 4 * 256 * 256 * 16 * N_FRAMES
 GOAL = 3.0
-"""Peak resident memory over the series as float32; when written, 2.6 without and 2.8 with motion."""
+"""Peak resident memory over the series as float32; when written, 2.7 without and 2.8 with motion."""
 # not getrusage, whose maximum begins with what the parent had: pytest may hold more than the run does
 CHILD = """
 from bolus.apps.cli import main
@@ -23,6 +23,24 @@ finally:
 
 
 @pytest.fixture(scope="module")
+def compiled(tmp_path_factory) -> None:
+    """Compile what numba compiles: that takes 110 MiB, once after every installation."""
+    folder = tmp_path_factory.mktemp("compiled")
+    phantom.write_study(
+        phantom.ct(phantom.CtOptions(shape=(128, 128, 8), noise_hu=3.0, motion=True)), folder / "study"
+    )
+    run(folder / "study" / "dicom", folder / "out")
+
+
+def run(study: Path, out: Path) -> float:
+    """Return the peak memory of the command [bytes]."""
+    command = [sys.executable, "-c", CHILD, "run", str(study), "-o", str(out), "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    return 1024.0 * int(done.stdout.split()[-1])
+
+
+@pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("memory")
     options = phantom.CtOptions(shape=SHAPE, n_frames=N_FRAMES, motion=True)
@@ -31,15 +49,11 @@ def study(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
-def test_a_run_takes_at_most_three_times_its_series(study, tmp_path) -> None:
-    ratios = {}
-    for options in ((), ("--no-motion",)):
-        command = [sys.executable, "-c", CHILD, "run", str(study), "-o", str(tmp_path / "out"), *options]
-        done = subprocess.run([*command, "--quiet"], capture_output=True, text=True, check=True)
-        ratios[options] = 1024 * int(done.stdout.split()[-1]) / SERIES_BYTES
-
-    assert max(ratios.values()) <= GOAL, ratios
+def test_a_run_takes_at_most_three_times_its_series(compiled, study, tmp_path) -> None:
+    # with motion correction, which holds one more series than a run without
+    assert run(study, tmp_path / "out") / SERIES_BYTES <= GOAL
 
 
 def test_heavy_packages_are_imported_only_where_they_are_used() -> None:
