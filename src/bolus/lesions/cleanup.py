@@ -50,7 +50,9 @@ def median_in_plane(values: Volume, inside: Mask) -> Volume:
 def without_vessels(tissue: Mask, maps: Maps) -> Mask:
     """Leave out voxels whose blood volume is a vessel's: over 8 mL/100 g and 2.5 times the median.
 
-    Only the ratio counts where CBV is not in mL/100 g; without a CBV map nothing is left out.
+    Only the ratio counts where CBV is not in mL/100 g; without a CBV map nothing is left out. Where the
+    method knows how sure it is, the volume must exceed the limit by its standard deviation: what is left of
+    head motion looks like a long tail of contrast.
     """
     blood = maps.get("CBV")
     if blood is None or not np.isfinite(blood.values[tissue]).any():
@@ -58,8 +60,9 @@ def without_vessels(tissue: Mask, maps: Maps) -> Mask:
     limit = VESSEL_RATIO * float(np.nanmedian(blood.values[tissue]))
     if blood.unit is Unit.VOLUME:
         limit = max(VESSEL_CBV, limit)
+    least = blood.values if blood.sd is None else blood.values - blood.sd
     with np.errstate(invalid="ignore"):
-        return tissue & ~(blood.values > limit)
+        return tissue & ~(least > limit)
 
 
 def clean(mask: Mask, grid: Grid, fillable: Mask, *, min_lesion_ml: float) -> Mask:

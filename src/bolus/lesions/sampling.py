@@ -44,7 +44,7 @@ class ErrorModel:
 
 
 CALIBRATED: Final = ErrorModel()
-"""As `benchmarks/intervals.py` found it."""
+"""Chosen on 29 simulated patients, CT and MR, so that 85-95 % of intervals hold the truth."""
 N_FIELDS: Final = 16
 """Fields of noise; each serves many samples, rolled about and with either sign."""
 KINDS: Final[Mapping[str, tuple[str, float]]] = MappingProxyType(
