@@ -20,7 +20,7 @@ from bolus.physics.transport import Residue
 
 LATE_AFTER_S: Final = 6.0
 """Tmax beyond which tissue counts as hypoperfused (Straka et al. 2010)."""
-APART_S: Final = 1.0
+APART_S: Final = 1.5
 """How far Tmax as read may lie from what the posterior expects [s]."""
 N_SAMPLED: Final = 4096
 """Voxels from which the shapes of a scan are learned."""
@@ -89,7 +89,7 @@ def posterior(  # noqa: PLR0913  options, by keyword
     prior each, on a grid of delays (-4 to 18 s) and transit times (2 to 30 s), see `atoms`; what that loses
     in freedom it gains in certainty and in time. Volume is as likely at one size as at another, flow is
     posterior volume over posterior transit time, so that the central volume theorem holds between the maps.
-    Tmax is read from the residue of `osvd`, within a second of what the posterior expects such a
+    Tmax is read from the residue of `osvd`, within 1.5 s of what the posterior expects such a
     deconvolution to read: thresholds such as 6 s were found on that Tmax. How far the two lie apart counts
     into its standard deviation.
     Noise is each voxel's own, from what the best atom leaves over.
