@@ -33,7 +33,13 @@ _SEED = 0  # of the errors drawn for intervals: a run repeats itself
 _CONTRAST = {Modality.CT: Unit.HU, Modality.MR: Unit.PER_SECOND}
 
 
-def run(series: Series, recipe: Recipe = DEFAULT, *, progress: Progress = silent) -> Result:
+def run(
+    series: Series,
+    recipe: Recipe = DEFAULT,
+    *,
+    place: deconvolve.Place | None = None,
+    progress: Progress = silent,
+) -> Result:
     """Turn a perfusion series into maps, lesions and findings.
 
     Parameters
@@ -42,6 +48,8 @@ def run(series: Series, recipe: Recipe = DEFAULT, *, progress: Progress = silent
         As `bolus.load` gives it.
     recipe
         Every choice; `bolus.DEFAULT` unless given.
+    place
+        What puts curves on a device, such as `bolus.learn.on_device("cuda")`; None works in memory.
     progress
         Called as `progress(stage, done, total)`.
 
@@ -58,7 +66,7 @@ def run(series: Series, recipe: Recipe = DEFAULT, *, progress: Progress = silent
     """
     _check(series, recipe)
     watch = Stopwatch(progress)
-    scan = _prepare(series, recipe, watch)
+    scan = replace(_prepare(series, recipe, watch), place=place)
     perfusion = _perfuse(scan, recipe, watch)
     scan = replace(scan, raw=scan.raw.emptied())
     perfusion = _sure(perfusion, scan, recipe, watch)
@@ -105,6 +113,7 @@ class Scan:
     brain: Brain
     underlay: Volume
     motion: MotionTrace | None
+    place: deconvolve.Place | None = None
 
 
 def _prepare(series: Series, recipe: Recipe, watch: Stopwatch) -> Scan:
@@ -194,6 +203,7 @@ def _estimate(scan: Scan, aif: VesselCurve, recipe: Recipe, watch: Stopwatch) ->
         method=recipe.method,
         options=options,
         neighbours=recipe.neighbours,
+        place=scan.place,
         progress=progress,
     )
 
@@ -201,7 +211,7 @@ def _estimate(scan: Scan, aif: VesselCurve, recipe: Recipe, watch: Stopwatch) ->
 def _second_opinion(scan: Scan, found: Vessels, recipe: Recipe) -> Maps:
     """Make the map of flow by another kind of method: where the two disagree, neither is to be trusted."""
     other = "box" if recipe.method == "osvd" else "osvd"
-    estimate = deconvolve.deconvolve(scan.contrast, found.aif, method=other)
+    estimate = deconvolve.deconvolve(scan.contrast, found.aif, method=other, place=scan.place)
     return {"CBF": quantify.flow_map(estimate, scan.contrast)}
 
 
