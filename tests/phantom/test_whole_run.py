@@ -1,7 +1,7 @@
 """The whole run on simulated patients, from DICOM files, with nothing given by hand: bounds on truth.
 
-AIF voxels inside arteries >= 95 %, AIF r >= 0.98, residual motion <= 0.5 mm, core and Tmax > 6 s Dice >= 0.85,
-volume errors <= 10 % or 5 mL, midline within 1 mm.
+AIF voxels inside arteries >= 95 %, AIF r >= 0.98, residual motion <= 0.5 mm, core and Tmax > 6 s Dice >=
+0.85, volume errors <= 10 % or 5 mL, midline within 1 mm.
 """
 
 from dataclasses import dataclass
