@@ -13,6 +13,7 @@ from bolus.core.errors import BadTimes, ShapeMismatch
 from bolus.core.finding import Finding
 from bolus.core.grid import Grid
 from bolus.core.units import Modality, Unit
+from bolus.core.xray import XRay
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Acquisition:
         UIDs of the study, the series and the frame of reference.
     clock
         Which attribute the frame times came from.
+    xray
+        How pixels relate to the beam, for X-ray runs.
     """
 
     description: str = ""
@@ -51,6 +54,7 @@ class Acquisition:
     frame_uid: str = ""
     clock: str = ""
     n_files: int = 0
+    xray: XRay | None = None
 
 
 def check_times(times: Any, n_frames: int, n_slices: int) -> Times:
