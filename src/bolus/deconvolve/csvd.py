@@ -5,13 +5,21 @@ from __future__ import annotations
 from bolus.core.arrays import Curve, Floats
 from bolus.core.maps import Estimate
 from bolus.deconvolve.fourier import Circulant, inverse_where
-from bolus.deconvolve.method import require_fraction
+from bolus.deconvolve.method import require_fraction, require_not_negative
 from bolus.deconvolve.peak import Search, deconvolve_linearly
 from bolus.deconvolve.problem import pose
+from bolus.deconvolve.tail import carry_on
 
 
 def csvd(
-    curves: Floats, aif: Curve, dt: float, /, *, cutoff: float = 0.1, residues: bool = False
+    curves: Floats,
+    aif: Curve,
+    dt: float,
+    /,
+    *,
+    cutoff: float = 0.1,
+    tail_s: float = 0.0,
+    residues: bool = False,
 ) -> Estimate:
     """Deconvolve with the block-circulant SVD: the same truncation for all voxels, free of delay.
 
@@ -26,6 +34,9 @@ def csvd(
     cutoff
         Smallest singular value kept, as a fraction of the largest, which is the area of the arterial
         curve. 0.1 suits a signal-to-noise ratio of 20-50 (Wu et al. 2003); 0.15-0.2 low-dose CT.
+    tail_s
+        Time constant with which curves are carried on beyond the end of the scan [s]; 0 pads them with
+        zeros. For runs that end during the washout, as those of DSA do (`bolus.deconvolve.tail`).
     residues
         Whether to keep `k` of every voxel.
 
@@ -42,7 +53,7 @@ def csvd(
     NoBolus
         If the arterial curve holds no bolus.
     BadRecipe
-        If `cutoff` is not between 0 and 1.
+        If `cutoff` is not between 0 and 1, or `tail_s` is negative.
 
     Notes
     -----
@@ -54,8 +65,9 @@ def csvd(
     Wu et al., Magn Reson Med 50:164-174 (2003), doi:10.1002/mrm.10522
     """
     problem = pose(curves, aif, dt)
-    system = Circulant.of(problem.aif, problem.dt)
+    longer = carry_on(problem.aif.size, problem.dt, require_not_negative(tail_s, "tail_s"))
+    system = Circulant.of(longer @ problem.aif, problem.dt)
     gains = inverse_where(system.eigenvalues, system.kept(require_fraction(cutoff, "cutoff")))
-    search = Search.circular(system.n_frames, problem.dt)
-    matrix = system.filtered_inverse(gains, search.lags, search.fold)
+    search = Search.circular(problem.aif.size, problem.dt)
+    matrix = system.filtered_inverse(gains, search.lags, search.fold) @ longer
     return deconvolve_linearly(problem, matrix, search, residues=residues)

@@ -54,6 +54,13 @@ def require_fraction(value: float, name: str) -> float:
     return float(value)
 
 
+def require_not_negative(value: float, name: str) -> float:
+    """Return an option that must be a number from 0 on, or raise `BadRecipe`."""
+    if isinstance(value, (str, bool)) or not 0 <= value < float("inf"):
+        raise BadRecipe(f"{name} is out of range", wanted="a number from 0 on", found=repr(value))
+    return float(value)
+
+
 def require_one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
     """Return an option that must be one of some words, or raise `BadRecipe`."""
     if value not in choices:
