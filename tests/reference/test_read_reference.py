@@ -198,6 +198,10 @@ def test_a_real_run_has_the_times_of_its_frame_time(shared_data):
     assert series.frames.shape == (512, 512, 1, 96)
     assert np.allclose(series.times, np.arange(96) * 0.033)
     assert np.array_equal(series.frame(40)[:, :, 0], dcmread(path).pixel_array[40].T)
+    beam = series.acquisition.xray
+    assert (beam.relationship, beam.sign, beam.full_scale, beam.plane) == ("LIN", 0, 255.0, "")
+    assert (beam.primary_deg, beam.secondary_deg, beam.view) == (-32.0, 2.0, "AP")
+    assert (beam.fluoroscopy, beam.rotating) == (False, False)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ def notes(survey: Survey) -> list[str]:
     """Return what speaks for and against each candidate, what was left out, and what would be done."""
     lines = []
     for candidate in survey.candidates:
+        lines += [f"{candidate.name} view: {candidate.xray}"] if candidate.xray else []
         told = {"for": candidate.reasons, "against": candidate.problems}
         lines += [f"{candidate.name} {side}: {', '.join(texts)}" for side, texts in told.items() if texts]
         lines += [f"{candidate.name} note: {text}" for _code, text in candidate.findings]

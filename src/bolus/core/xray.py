@@ -22,8 +22,8 @@ class MaskOperation:
     Parameters
     ----------
     kind
-        `AVG_SUB`: minus the mean of the mask frames; `TID`: minus an earlier frame; `REV_TID`: minus a
-        frame counted backwards from the end of the range.
+        `AVG_SUB`: minus the mean of the mask frames; `TID`: minus the frame `offset` before; `REV_TID`:
+        minus a frame that goes back as the run goes on, beginning `offset` before the range.
     frames
         Mask frames, numbered from 0.
     ranges
@@ -64,6 +64,10 @@ class XRay:
         from caudal to cranial; None: not said.
     started
         When the run began, as text that compares (date and time); empty: not said.
+    fluoroscopy
+        Whether it was taken at the low dose of fluoroscopy and road maps.
+    rotating
+        Whether the tube turned during the run.
     """
 
     relationship: Relationship | None = None
@@ -75,16 +79,26 @@ class XRay:
     primary_deg: float | None = None
     secondary_deg: float | None = None
     started: str = ""
+    fluoroscopy: bool = False
+    rotating: bool = False
 
     @property
     def view(self) -> str:
         """`AP`, `LAT` or, where the angles do not tell, an empty text."""
         if self.primary_deg is None:
             return ""
-        return (
-            "LAT"
-            if abs(abs(self.primary_deg) - 90.0) <= 30.0
-            else "AP"
-            if abs(self.primary_deg) <= 45.0
-            else ""
+        turned = abs(self.primary_deg)
+        return "LAT" if abs(turned - 90.0) <= 30.0 else "AP" if turned <= 45.0 else ""
+
+    def told(self) -> str:
+        """Return all of it in a few words for people, such as `AP, plane A, LIN, unsubtracted`."""
+        words = {None: "subtracted or not is not said", True: "subtracted", False: "unsubtracted"}
+        vessels = {1: "vessels dark", -1: "vessels bright", 0: ""}
+        parts = (
+            self.view or "view not said",
+            f"plane {self.plane}" if self.plane else "",
+            self.relationship.value if self.relationship else "intensity relationship not said",
+            vessels[self.sign],
+            words[self.subtracted],
         )
+        return ", ".join(part for part in parts if part)

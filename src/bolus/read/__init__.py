@@ -2,7 +2,7 @@
 
 from bolus.read.mask import load_mask
 from bolus.read.options import ReadOptions
-from bolus.read.study import load, survey
+from bolus.read.study import load, load_views, survey
 from bolus.read.survey import Candidate, Survey
 
-__all__ = ["Candidate", "ReadOptions", "Survey", "load", "load_mask", "survey"]
+__all__ = ["Candidate", "ReadOptions", "Survey", "load", "load_mask", "load_views", "survey"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -42,8 +42,21 @@ class Study:
     rejected: tuple[Rejected, ...]
 
 
-def choose(study: Study, options: ReadOptions) -> Found:
+def _never(_a: Found, _b: Found) -> bool:
+    return False
+
+
+def choose(study: Study, options: ReadOptions, *, together: Callable[[Found, Found], bool] = _never) -> Found:
     """Return the candidate to read.
+
+    Parameters
+    ----------
+    study
+        Everything that was found.
+    options
+        What the user asked for.
+    together
+        Tells whether two candidates are parts of one run, between which nothing has to be chosen.
 
     Raises
     ------
@@ -67,13 +80,13 @@ def choose(study: Study, options: ReadOptions) -> Found:
         pool = [one for one in pool if not one.candidate.problems]
     if not pool:
         raise _none_fit(study)
-    return _best(pool, study)
+    return _best(pool, study, together)
 
 
-def _best(pool: Sequence[Found], study: Study) -> Found:
+def _best(pool: Sequence[Found], study: Study, together: Callable[[Found, Found], bool]) -> Found:
     readable = [one for one in pool if one.error is None] or list(pool)
     best = max(readable, key=lambda one: one.claim)
-    rivals = [one for one in readable if one is not best and _as_good(best, one)]
+    rivals = [one for one in readable if one is not best and _as_good(best, one) and not together(best, one)]
     if rivals:
         names = "; ".join(
             f"{one.candidate.title()}: --series {one.candidate.name}" for one in [best, *rivals][:6]

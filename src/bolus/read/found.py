@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bolus.core.errors import BadInput
 from bolus.core.series import Series
+from bolus.core.xray import XRay
 from bolus.read.rank import Claim
 from bolus.read.survey import Candidate
 
@@ -28,6 +29,8 @@ class Found:
         Reads it.
     error
         Why it cannot be read, as far as that is known without its pixels.
+    study_uid, xray
+        The study that it is of, and how it was taken where it is an X-ray run.
     unused
         Its images that are in no frame, counted by reason.
     """
@@ -37,4 +40,6 @@ class Found:
     patient: str
     read: Callable[[], Series]
     error: BadInput | None = None
+    study_uid: str = ""
+    xray: XRay | None = None
     unused: Counter[str] = field(default_factory=Counter)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bolus.core.units import Modality
+from bolus.core.xray import XRay
 
 ENOUGH_FRAMES: Final = {Modality.CT: 8, Modality.MR: 8, Modality.XA: 4}
 """Fewest frames that are taken for a perfusion series unasked: a bolus passes in about eight samples of
@@ -40,6 +41,8 @@ _NOT_PERFUSION: Final = {
 _NOT_BY_NAME: Final = re.compile(
     r"dose report|patient protocol|screen ?(save|capture)|localizer|\bscout\b|topogram|surview|scanogram"
 )
+_FLUOROSCOPY: Final = re.compile(r"road[ _-]?map|fluoro|durchleucht|scopie\b|\bfl_|\bstored fl\b")
+_ROTATING: Final = re.compile(r"rotation|dyna ?ct|cone ?beam|\bcbct|xper ?ct|3d ?ra\b|innova ?ct")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class Look:
         Whether it names a contrast agent.
     is_capture
         Whether it is a secondary capture.
+    xray
+        How it was taken, for X-ray runs.
     """
 
     modality: Modality
@@ -66,6 +71,7 @@ class Look:
     body_part: str = ""
     has_contrast: bool = False
     is_capture: bool = False
+    xray: XRay | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -120,7 +126,21 @@ def problems_of(look: Look, n_frames: int) -> tuple[str, ...]:
         problems.append("a report, capture or localizer by name")
     if look.is_capture:
         problems.append("a secondary capture")
+    problems += _xray_problems(look)
     enough = ENOUGH_FRAMES[look.modality]
     if n_frames < enough:
         problems.append(f"{n_frames} frame{'s' * (n_frames != 1)} only, {enough} wanted")
     return tuple(dict.fromkeys(problems))
+
+
+def _xray_problems(look: Look) -> list[str]:
+    """Return why an X-ray run shows no passage of contrast in one view."""
+    if look.modality is not Modality.XA:
+        return []
+    problems = []
+    name = f"{look.name} {' '.join(look.image_type)}".lower()
+    if (look.xray is not None and look.xray.fluoroscopy) or _FLUOROSCOPY.search(name):
+        problems.append("fluoroscopy or a road map")
+    if (look.xray is not None and look.xray.rotating) or _ROTATING.search(name):
+        problems.append("a rotating tube")
+    return problems

@@ -15,6 +15,7 @@ from bolus.core.finding import Finding, Severity
 from bolus.core.series import Series
 from bolus.read import dicom, nifti
 from bolus.read.archive import opened
+from bolus.read.biplane import in_order, is_partner, partner_of
 from bolus.read.choice import Study, account, check_losses, choose
 from bolus.read.files import find_files
 from bolus.read.found import Found
@@ -52,11 +53,44 @@ def load(path: Path | str, *, options: ReadOptions = _DEFAULT) -> Series:
         if place.is_file() and nifti.is_nifti(place):
             return nifti.load_nifti(place, options)
         study = _look(place, options, Path(path))
-        chosen = choose(study, options)
-        if chosen.error is not None:
-            raise chosen.error
-        check_losses(study, chosen)
-        series = chosen.read()
+        return _read(study, choose(study, options))
+
+
+def load_views(path: Path | str, *, options: ReadOptions = _DEFAULT) -> tuple[Series, ...]:
+    """Read the perfusion series of a study and, where it is a biplane run, its other view.
+
+    Parameters
+    ----------
+    path, options
+        As for `load`; `options.series` may name either view.
+
+    Returns
+    -------
+    One series; or the two views of one X-ray run, AP before lateral (plane A before B where the
+    angles do not tell). The other view is of the same patient and study, of another plane or view,
+    with as many frames at the same times, and began within 5 s.
+
+    Raises
+    ------
+    NoSeries, AmbiguousSeries, UnreadableFile, BadGeometry, BadTimes, MissingTag
+        As for `load`; the two views of one run are not rivals.
+    """
+    with _quiet(), opened(Path(path)) as place:
+        if place.is_file() and nifti.is_nifti(place):
+            return (nifti.load_nifti(place, options),)
+        study = _look(place, options, Path(path))
+        chosen = choose(study, options, together=is_partner)
+        other = partner_of(chosen, study)
+        views = (chosen,) if other is None else in_order((chosen, other))
+        return tuple(_read(study, one) for one in views)
+
+
+def _read(study: Study, chosen: Found) -> Series:
+    """Read a candidate, with what became of everything else."""
+    if chosen.error is not None:
+        raise chosen.error
+    check_losses(study, chosen)
+    series = chosen.read()
     return replace(series, findings=(*series.findings, *account(study, chosen), *_reasons(study, chosen)))
 
 
@@ -70,7 +104,7 @@ def _reasons(study: Study, chosen: Found) -> tuple[Finding, ...]:
 
 
 def survey(path: Path | str, *, options: ReadOptions = _DEFAULT) -> Survey:
-    """Say what is in a study, and what `load` would do with it; no pixels of DICOM are read.
+    """Say what is in a study, and what `load_views` would do with it; no pixels of DICOM are read.
 
     Parameters
     ----------
@@ -90,11 +124,14 @@ def survey(path: Path | str, *, options: ReadOptions = _DEFAULT) -> Survey:
         study = _look(place, options, Path(path))
     rejected = dict(Counter(r.reason for r in study.rejected).most_common())
     try:
-        chosen = choose(study, options)
+        chosen = choose(study, options, together=is_partner)
     except BadInput as error:
         return Survey(study.n_files, tuple(f.candidate for f in study.found), rejected, str(error))
-    candidates = [replace(f.candidate, would_use=f is chosen and f.error is None) for f in study.found]
-    verdict = f"would read {chosen.candidate.title()}" if chosen.error is None else str(chosen.error)
+    other = partner_of(chosen, study)
+    used = (chosen,) if other is None else in_order((chosen, other))
+    candidates = [replace(f.candidate, would_use=f in used and f.error is None) for f in study.found]
+    titles = " and its other view ".join(view.candidate.title() for view in used)
+    verdict = f"would read {titles}" if chosen.error is None else str(chosen.error)
     return Survey(study.n_files, tuple(candidates), rejected, verdict)
 
 

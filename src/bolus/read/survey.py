@@ -35,6 +35,8 @@ class Candidate:
         First to last frame [s].
     per_slice
         Whether slices have clocks of their own.
+    xray
+        View, plane and how pixels stand to the beam, for X-ray runs.
     reasons, problems
         What speaks for it; why it is not taken unasked.
     error
@@ -57,6 +59,7 @@ class Candidate:
     duration_s: float | None = None
     per_slice: bool = False
     te_ms: float | None = None
+    xray: str = ""
     reasons: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     error: str = ""

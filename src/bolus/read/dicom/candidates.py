@@ -14,6 +14,7 @@ import numpy as np
 from bolus.core.errors import BadInput
 from bolus.core.finding import Finding, Severity
 from bolus.core.series import Series
+from bolus.core.xray import XRay
 from bolus.read.dicom.clock import settle
 from bolus.read.dicom.images.records import Image, Kind, Label
 from bolus.read.dicom.kinds import sort_by_kind
@@ -36,6 +37,8 @@ class _Laid:
     candidate: Candidate
     claim: Claim
     patient: str
+    study_uid: str
+    xray: XRay | None
     layout: Layout | None
     error: BadInput | None
 
@@ -58,6 +61,8 @@ def find_candidates(images: Sequence[Image], options: ReadOptions, where: Path) 
             candidate=one.candidate,
             claim=one.claim,
             patient=one.patient,
+            study_uid=one.study_uid,
+            xray=one.xray,
             read=partial(_read, one, options, where),
             error=one.error,
             unused=Counter() if one.layout is None else one.layout.unused,
@@ -81,6 +86,7 @@ def _look(kind: Kind, label: Label) -> Look:
         body_part=label.body_part,
         has_contrast=label.contrast,
         is_capture=label.secondary_capture,
+        xray=label.xray,
     )
 
 
@@ -108,6 +114,7 @@ def _examine(images: Sequence[Image], options: ReadOptions, where: Path) -> _Lai
         shape=(kind.columns, kind.rows, len(stack.slices), n_frames),
         n_images=len(images),
         te_ms=kind.te_ms,
+        xray=label.xray.told() if label.xray else "",
         reasons=reasons,
         problems=problems,
         error="" if error is None else str(error),
@@ -115,7 +122,7 @@ def _examine(images: Sequence[Image], options: ReadOptions, where: Path) -> _Lai
     if layout is not None:
         candidate = replace(candidate, shape=(*layout.grid.shape, n_frames))
         candidate = candidate.with_times(settle(layout.times), layout.clock, layout.findings)
-    return _Laid(candidate, claim, kind.patient, layout, error)
+    return _Laid(candidate, claim, kind.patient, kind.study_uid, label.xray, layout, error)
 
 
 def _prefer_echoes(found: Sequence[_Laid]) -> list[_Laid]:

@@ -21,14 +21,14 @@ from bolus.core.units import Modality
 from bolus.read.dicom.align import Alignment, NotAligned, line_up
 from bolus.read.dicom.images.dates import over_midnight
 from bolus.read.dicom.images.records import Image
-from bolus.read.dicom.images.stamps import RANKS
+from bolus.read.dicom.images.stamps import IN_SECONDS, RANKS
 from bolus.read.dicom.stack import Stack
 
 TRUST: Final = (
     "FrameAcquisitionDateTime", "FrameReferenceDateTime", "AcquisitionDateTime", "AcquisitionTime",
     "FrameTimeVector", "FrameTime", "DynamicScanBeginTime", "TriggerTime", "RTIA", "DeltaStartTime",
-    "TemporalPositionTimeOffset", "TemporalResolution", "ContentTime", "CineRate",
-    "RecommendedDisplayFrameRate",
+    "TemporalPositionTimeOffset", "TemporalResolution", "FrameTimeVector" + IN_SECONDS,
+    "FrameTime" + IN_SECONDS, "ContentTime", "CineRate", "RecommendedDisplayFrameRate",
 )  # fmt: skip
 """Clocks, the most trusted first. A clock of the acquisition itself comes before one that counts from a
 trigger, that before one that multiplies an index, and that before the time of reconstruction."""
@@ -166,7 +166,7 @@ def _read(stack: Stack, clock: str) -> tuple[Timing, list[str]]:
     present = np.isfinite(np.concatenate(values))
     if present.mean() < _ENOUGH:
         raise _Refused(f"only {present.sum()} of {present.size} images have it")
-    if present.mean() < _MOST:
+    if present.mean() < _MOST and not clock.startswith("FrameTimeVector"):  # else the run is cut to it
         doubts.append(f"{(~present).sum()} of {present.size} images lack it")
     kept = [_distinct(times, members) for times, members in zip(values, stack.slices, strict=True)]
     doubled = int(present.sum()) - sum(map(len, kept))
@@ -312,6 +312,9 @@ def _doubts(verdict: Verdict, timing: Timing, rivals: Sequence[Timing]) -> list[
     if verdict.clock in GUESSED:
         text = f"{verdict.clock} may tell of reconstruction or display; check it, or give the step with --dt."
         found.append(Finding("TIME_GUESSED", Severity.WARN, text))
+    if verdict.clock.endswith(IN_SECONDS):
+        text = "The times between frames are too small to be milliseconds, and are taken as seconds."
+        found.append(Finding("TIME_UNIT", Severity.WARN, text))
     mean = timing.times.mean(axis=0)
     steps = np.diff(timing.times, axis=1)
     step = float(np.median(steps))

@@ -120,6 +120,9 @@ def _label_notes(image: Image) -> tuple[Finding, ...]:
     if image.label.inverted:
         text = "The images are meant to be shown inverted (MONOCHROME1); values are kept as they are."
         notes.append(Finding("MONOCHROME1", Severity.INFO, text))
+    if extra := image.label.surplus_times:
+        text = f"The file states {extra} more times than it has frames; the last ones are not used."
+        notes.append(Finding("TIME_SURPLUS", Severity.WARN, text, float(extra)))
     if not image.label.measured:
         text = "The pixel spacing is unknown and set to 1 mm; lengths in mm mean nothing."
         notes.append(Finding("NO_SPACING", Severity.WARN, text))

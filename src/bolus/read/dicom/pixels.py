@@ -55,7 +55,7 @@ def decode(layout: Layout) -> Decoded:
     """
     used = [image for k, t in np.argwhere(layout.table >= 0) if (image := layout.image(k, t))]
     shape = (*layout.grid.shape, layout.table.shape[1])
-    frames = np.zeros(shape, dtype=_smallest_type({image.source for image in used}))
+    frames = np.zeros(shape, dtype=_smallest_type(used))
     view, _ = layout.grid.stored(frames)
     whole = all(i.tile is None and (i.source.offset >= 0 or i.source.frames == 1) for i in used)
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -186,10 +186,12 @@ def _only_stored_bits(pixels: NDArray[Any], source: Source) -> NDArray[Any]:
     return (pixels << above) >> unused
 
 
-def _smallest_type(sources: set[Source]) -> Any:
+def _smallest_type(used: Sequence[Image]) -> Any:
     """Return the smallest type that holds all of the files' integers."""
+    sources = {image.source for image in used}
     signed = any(source.signed for source in sources)
     widest = max(source.stored_bits + (0 if source.signed else 1) for source in sources)
+    widest = max(widest, *(image.lut.largest.bit_length() + 1 for image in used if image.lut), 0)
     if widest <= 16:
         return np.int16
     if not signed and widest == 17:
@@ -200,7 +202,7 @@ def _smallest_type(sources: set[Source]) -> Any:
 def _store(image: Image, pixels: NDArray[Any], target: NDArray[Any]) -> int:
     """Write stored integers into an array and return how many of them were padding."""
     if image.kind.modality is not Modality.CT or image.slope <= 0:
-        target[...] = pixels
+        target[...] = image.lut.apply(pixels) if image.lut else pixels
         return 0
     limits = np.iinfo(target.dtype)
     floor = int(np.clip(round((_AIR_HU - image.intercept) / image.slope), limits.min, limits.max))

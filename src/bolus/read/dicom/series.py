@@ -116,4 +116,5 @@ def _acquisition(layout: Layout, options: ReadOptions) -> Acquisition:
         frame_uid=label.frame_uid,
         clock=layout.clock,
         n_files=len(used),
+        xray=label.xray,
     )

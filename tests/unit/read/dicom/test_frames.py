@@ -178,11 +178,50 @@ def test_frames_beyond_a_short_vector_are_left_out(tmp_path, dicom):
 def test_a_vector_longer_than_the_run_is_cut(tmp_path, dicom):
     series = load(dicom.run(tmp_path / "r.dcm", with_times(FrameTimeVector=[0.0, *[250.0] * 19])))
     assert series.n_frames == 12
+    assert "TIME_SURPLUS" in codes(series)
 
 
-def test_a_vector_in_seconds_is_refused(tmp_path, dicom):
+def test_a_vector_in_seconds_is_taken_as_that_and_said(tmp_path, dicom):
+    series = load(dicom.run(tmp_path / "r.dcm", with_times(FrameTimeVector=[0.0, *[0.25] * 11])))
+    assert np.allclose(series.times, np.arange(12) * 0.25)
+    assert "TIME_UNIT" in codes(series)
+
+
+def test_a_frame_time_in_seconds_is_taken_as_that_but_a_real_clock_comes_first(tmp_path, dicom):
+    series = load(dicom.run(tmp_path / "r.dcm", with_times(FrameTime=0.5)))
+    assert series.median_dt == pytest.approx(0.5)
+    both = with_times(FrameTime=500, FrameTimeVector=[0.0, *[0.25] * 11])
+    assert load(dicom.run(tmp_path / "r.dcm", both)).median_dt == pytest.approx(0.5)
+
+
+def test_fast_runs_stay_in_milliseconds(tmp_path, dicom):
+    series = load(dicom.run(tmp_path / "r.dcm", with_times(FrameTime=16.7), frames=90))
+    assert series.median_dt == pytest.approx(0.0167)
+    assert "TIME_UNUSUAL" in codes(series)
+
+
+def test_repeated_times_cost_the_later_frames(tmp_path, dicom):
+    steps = [0.0, 250.0, 250.0, 0.0, *[250.0] * 8]
+    series = load(dicom.run(tmp_path / "r.dcm", with_times(FrameTimeVector=steps)))
+    assert np.allclose(series.times, np.arange(11) * 0.25)
+    assert series.frame(2)[3, 4, 0] == dicom.pixels(0, 2)[4, 3]
+    assert series.frame(3)[3, 4, 0] == dicom.pixels(0, 4)[4, 3]
+    assert "DOUBLED_FRAMES" in codes(series)
+
+
+@pytest.mark.parametrize("steps", [[0.0] * 12, [0.0, 250.0, -250.0, *[250.0] * 9]])
+def test_a_vector_that_stands_still_or_goes_back_is_no_clock(tmp_path, dicom, steps):
     with pytest.raises(BadTimes, match="--dt"):
-        load(dicom.run(tmp_path / "r.dcm", with_times(FrameTimeVector=[0.0, *[0.25] * 11])))
+        load(dicom.run(tmp_path / "r.dcm", with_times(FrameTimeVector=steps)))
+    series = load(dicom.run(tmp_path / "r.dcm", with_times(FrameTimeVector=steps, FrameTime=200)))
+    assert series.acquisition.clock == "FrameTime"
+
+
+def test_a_short_vector_comes_before_a_mean_for_all_frames(tmp_path, dicom):
+    steps = [0.0, *[250.0] * 5, *[1000.0] * 3]
+    series = load(dicom.run(tmp_path / "r.dcm", with_times(FrameTimeVector=steps, FrameTime=400)))
+    assert series.n_frames == 9
+    assert {"TIME_MISSING", "TIME_IRREGULAR"} <= codes(series)
 
 
 def test_the_cine_rate_is_a_guess(tmp_path, dicom):

@@ -29,7 +29,11 @@ _MACROS: Final = {
     "CTReconstructionSequence": ("ConvolutionKernel",),
     "TemporalPositionSequence": ("TemporalPositionTimeOffset",),
     "CardiacSynchronizationSequence": ("NominalCardiacTriggerDelayTime",),
+    "FramePixelDataPropertiesSequence": ("FrameType", "ImageProcessingApplied"),
+    "PositionerPositionSequence": ("PositionerPrimaryAngle", "PositionerSecondaryAngle"),
 }  # fmt: skip
+_BEAM: Final = ("MaskSubtractionSequence", "PixelIntensityRelationshipLUTSequence")
+# Sequences of X-ray images that stand in a group as they stand in a plain file.
 _PHILIPS_FRAME: Final = (0x2005, 0x140F)
 _PHILIPS_DYNAMIC: Final = (0x2005, 0x10A0)
 
@@ -60,6 +64,7 @@ def _attributes(group: Dataset) -> dict[str, Any]:
         items = group.get(macro)
         if items:
             found |= {name: items[0].get(name) for name in names if name in items[0]}
+    found |= {name: group.get(name) for name in _BEAM if group.get(name)}
     if "FrameAcquisitionNumber" in found:
         found["AcquisitionNumber"] = found["FrameAcquisitionNumber"]
     if _PHILIPS_FRAME in group and group[_PHILIPS_FRAME].VR == "SQ" and group[_PHILIPS_FRAME].value:

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bolus.core.units import Modality
+from bolus.core.xray import XRay
 
 Vector = tuple[float, ...]
 
@@ -43,6 +47,32 @@ class Source:
     instance: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lut:
+    """A table that stored values go through before they mean anything.
+
+    Parameters
+    ----------
+    first
+        The stored value that the first entry is for; values outside the table take its ends.
+    table
+        Shape `(n,)`.
+    """
+
+    first: int
+    table: NDArray[np.uint16]
+
+    @property
+    def largest(self) -> int:
+        """Largest value that comes out."""
+        return int(self.table.max())
+
+    def apply(self, pixels: NDArray[np.integer]) -> NDArray[np.uint16]:
+        """Return the entries that pixels of any shape stand for."""
+        place = np.clip(pixels.astype(np.int64) - self.first, 0, self.table.size - 1)
+        return np.asarray(self.table[place])
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What images must share to be parts of one stack.
@@ -77,7 +107,17 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What else is worth telling about an image, not needed to put it in its place."""
+    """What else is worth telling about an image, not needed to put it in its place.
+
+    Parameters
+    ----------
+    measured
+        Whether the file gives the pixel spacing.
+    xray
+        How pixels stand to the beam, for X-ray images.
+    surplus_times
+        By how many the file states more times than it has frames.
+    """
 
     description: str = ""
     protocol: str = ""
@@ -91,6 +131,8 @@ class Label:
     secondary_capture: bool = False
     inverted: bool = False
     measured: bool = True
+    xray: XRay | None = None
+    surplus_times: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +155,8 @@ class Image:
         Every time that the file gives for this image, by clock [s].
     ranks
         Every number that tells the order in time, by attribute.
+    lut
+        Table that stored values go through first, None where there is none.
     """
 
     source: Source
@@ -126,3 +170,4 @@ class Image:
     padding: tuple[int, int] | None = None
     clocks: Mapping[str, float] = field(default_factory=dict)
     ranks: Mapping[str, float] = field(default_factory=dict)
+    lut: Lut | None = None

@@ -8,6 +8,9 @@ from typing import Any
 
 from bolus.read.dicom.images.dates import day, first_text, moment, time_of_day
 
+IN_SECONDS = " (taken as seconds)"
+"""What follows the name of a clock whose values are too small to be milliseconds."""
+_SHORTEST_MS = 5.0
 RANKS = ("TemporalPositionIndex", "TemporalPositionIdentifier", "AcquisitionNumber", "InstanceNumber")
 
 
@@ -100,14 +103,31 @@ def _private(values: Mapping[str, Any], maker: str) -> dict[str, float | None]:
 def _cine(values: Mapping[str, Any], frame: int) -> dict[str, float | None]:
     """Read the clocks of a multi-frame X-ray run (PS3.3 C.7.6.5, C.7.6.6)."""
     found: dict[str, float | None] = {}
-    vector = values.get("FrameTimeVector")
-    if vector is not None:
-        steps = [float(v) for v in (vector if hasattr(vector, "__iter__") else [vector])]
-        if frame < len(steps):
-            found["FrameTimeVector"] = sum(steps[1 : frame + 1]) / 1000.0
+    steps = _steps(values.get("FrameTimeVector"))
+    if frame < len(steps):
+        unit, note = _unit(sorted(steps[1:] or steps)[(len(steps) - 1) // 2])
+        found["FrameTimeVector" + note] = sum(steps[1 : frame + 1]) * unit
     if step := number(values.get("FrameTime")):
-        found["FrameTime"] = frame * step / 1000.0
+        unit, note = _unit(step)
+        found["FrameTime" + note] = frame * step * unit
     for name in ("CineRate", "RecommendedDisplayFrameRate"):
         if rate := number(values.get(name)):
             found[name] = frame / rate
     return found
+
+
+def _steps(vector: Any) -> list[float]:
+    """Return the steps between frames as they are written; none where one of them goes back in time."""
+    if vector is None:
+        return []
+    many = vector if hasattr(vector, "__iter__") and not isinstance(vector, str) else [vector]
+    steps = [float(v) for v in many]
+    return [] if any(step < 0 for step in steps) else steps
+
+
+def _unit(step: float) -> tuple[float, str]:
+    """Return the unit of a typical step [s], and what to add to the clock's name.
+
+    It should be milliseconds. Some files give seconds: no angiography has 200 frames a second or more.
+    """
+    return (1.0, IN_SECONDS) if 0 < step < _SHORTEST_MS else (1e-3, "")

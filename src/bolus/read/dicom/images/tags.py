@@ -18,7 +18,10 @@ _PLAIN: Final = [
     "EffectiveEchoTime", "RepetitionTime", "KVP", "ConvolutionKernel", "Rows", "Columns", "NumberOfFrames",
     "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit",
     "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope",
-    "RescaleIntercept",
+    "RescaleIntercept", "PixelIntensityRelationship", "PixelIntensityRelationshipSign",
+    "DerivationDescription", "ImageProcessingApplied", "PlanesInAcquisition", "MaskSubtractionSequence",
+    "ModalityLUTSequence", "PixelIntensityRelationshipLUTSequence", "PositionerPrimaryAngle",
+    "PositionerSecondaryAngle", "PositionerMotion", "RadiationSetting", "SeriesDate", "SeriesTime",
 ]  # fmt: skip
 
 _PRIVATE: Final = {
@@ -35,7 +38,9 @@ _PRIVATE: Final = {
 DISPENSABLE: Final = frozenset({
     "SeriesNumber", "InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier", "TemporalResolution",
     "TriggerTime", "FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate", "KVP",
-    "SliceThickness", "RepetitionTime",
+    "SliceThickness", "RepetitionTime", "DerivationDescription", "ImageProcessingApplied",
+    "PlanesInAcquisition", "MaskSubtractionSequence", "PositionerPrimaryAngle", "PositionerSecondaryAngle",
+    "PositionerMotion", "RadiationSetting", "SeriesDate", "SeriesTime",
 })  # fmt: skip
 """What counts as absent where it cannot be parsed: no voxel's value or place depends on it alone."""
 
