@@ -101,5 +101,6 @@ def test_no_other_method_is_nearer_to_the_truth():
 
     errors = {method: error(method) for method in METHODS}
     rankings = {method: ranking(method) for method in METHODS}
-    assert DEFAULT.method == min(errors, key=errors.__getitem__), errors
-    assert rankings[DEFAULT.method] >= max(rankings.values()) - 0.01, rankings
+    usual = DEFAULT.settled(Modality.CT).method
+    assert usual == DEFAULT.settled(Modality.MR).method == min(errors, key=errors.__getitem__), errors
+    assert rankings[usual] >= max(rankings.values()) - 0.01, rankings

@@ -11,7 +11,7 @@ import numpy as np
 
 from bolus.core.arrays import Float32s, Mask, Volume, locked
 from bolus.core.grid import Grid
-from bolus.core.units import Unit
+from bolus.core.units import Modality, Unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,3 +98,20 @@ WINDOWS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     }
 )
 """Fixed display windows in each map's own unit: a patient never sets his own scale."""
+PROJECTION_WINDOWS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
+    {
+        "CBF": (0.0, 0.2),
+        "CBV": (0.0, 1.0),
+        "MTT": (0.0, 10.0),
+        "Tmax": (0.0, 10.0),
+        "TTP": (0.0, 10.0),
+        "BAT": (0.0, 10.0),
+        "FM": (0.0, 10.0),
+    }
+)
+"""The same for X-ray runs, whose flow [1/s] and volume are relative to the artery."""
+
+
+def window_of(name: str, modality: Modality) -> tuple[float, float] | None:
+    """Return the fixed display window of a map, in its own unit; None where it has none."""
+    return (PROJECTION_WINDOWS if modality is Modality.XA else WINDOWS).get(name)

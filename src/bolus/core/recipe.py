@@ -7,16 +7,30 @@ the report.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, asdict, dataclass, field, fields
-from typing import Any, get_type_hints
+from dataclasses import Field, asdict, dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, Final, get_type_hints
 
 from bolus.core.errors import BadRecipe
+from bolus.core.units import Modality
 
 GAVA = "Gava et al. 2023, doi:10.3389/fninf.2023.852105"
 BOXERMAN = "Boxerman et al. 2006, AJNR 27:859"
 BOUTELIER = "Boutelier et al. 2012, doi:10.1109/TMI.2012.2189890"
 FREEDMAN = "Freedman 1981, doi:10.1214/aos/1176345638"
 STRAKA = "Straka et al. 2010, doi:10.1002/jmri.22338"
+
+
+USUAL: Final[Mapping[Modality, Mapping[str, Any]]] = MappingProxyType(
+    {
+        Modality.CT: {"method": "posterior", "filter": "profile"},
+        Modality.MR: {"method": "posterior", "filter": "none"},
+        Modality.XA: {"method": "csvd", "filter": "gaussian"},
+    }
+)
+"""What `auto` stands for. MR is not filtered, because its maps gain nothing from it."""
+_DSA: Final = MappingProxyType({"cutoff": 0.2, "tail_s": 2.5})
+"""Options of `csvd` for X-ray runs, which end during the washout; see the documentation, Deconvolution."""
 
 
 def _choice(default: Any, section: str, text: str, source: str = "") -> Any:
@@ -44,24 +58,28 @@ class Recipe:
     filter: str = _choice(
         "auto",
         "prepare",
-        "Noise filter: auto (profile for CT, none for MR), profile, bilateral, gaussian, tips, none.",
+        "Noise filter: auto (profile; MR: none; X-ray: gaussian), profile, bilateral, gaussian, tips, none.",
     )
     filter_sigma_mm: float | None = _choice(
-        None, "prepare", "Spatial SD of the filter [mm]; unset: the filter's own, 3 or (profile) 4.", GAVA
+        None, "prepare", "Spatial SD of the filter [mm]; unset: 3, or 4 (profile), or 0.5 (X-ray).", GAVA
     )
     filter_range_hu: float = _choice(20.0, "prepare", "Range SD of the bilateral filter [HU].", GAVA)
     leakage: bool = _choice(False, "tracer", "Correct DSC-MRI for leakage (tumours, not stroke).", BOXERMAN)
     aif: str = _choice(
-        "auto", "vessels", "Arterial input: auto, kmeans, FILE.csv, MASK.nii.gz, or x,y,z (voxel)."
+        "auto",
+        "vessels",
+        "Arterial input: auto, kmeans, FILE.csv, MASK.nii.gz, or x,y,z (voxel); X-ray also: physics, asking "
+        "no network.",
     )
     vof: str = _choice(
         "auto", "vessels", "Venous output: auto, none, FILE.csv, MASK.nii.gz, or x,y,z (voxel)."
     )
     partial_volume: bool = _choice(True, "vessels", "Scale the AIF to the venous area, within guards.")
     method: str = _choice(
-        "posterior",
+        "auto",
         "deconvolve",
-        "Deconvolution: posterior, osvd, csvd, ssvd, tikhonov, box, vascular, slope or moment.",
+        "Deconvolution: auto (posterior; X-ray: csvd), posterior, osvd, csvd, ssvd, tikhonov, box, vascular, "
+        "slope or moment; X-ray: also paper (causal, Volterra).",
         BOUTELIER,
     )
     neighbours: bool = _choice(
@@ -108,6 +126,19 @@ class Recipe:
                     )
                 chosen[str(name)] = value
         return cls(**chosen)
+
+    def settled(self, modality: Modality) -> Recipe:
+        """Return the recipe with `auto` replaced by what it stands for in a modality."""
+        usual = {name: value for name, value in USUAL[modality].items() if getattr(self, name) == "auto"}
+        if modality is not Modality.XA:
+            return replace(self, **usual)
+        if self.method == "paper":
+            causal = {"rule": "volterra", **self.method_options}
+            usual |= {"method": "ssvd", "method_options": causal, "time_step": self.time_step or 1.0}
+        elif self.method == "auto":
+            usual |= {"method_options": {**_DSA, **self.method_options}}
+        sigma = self.filter_sigma_mm or 0.5
+        return replace(self, **usual, filter_sigma_mm=sigma, neighbours=False)
 
     def sections(self) -> dict[str, dict[str, Any]]:
         """Return the choices by section and name; unset ones are left out (TOML has no null)."""

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from bolus.core.result import Result
+from bolus.core.units import Modality
 from bolus.core.vessel import VesselCurve
 
 SUMMARY: Final = "summary.json"
@@ -23,9 +24,11 @@ def map_names(result: Result) -> tuple[str, ...]:
 
 def figure_names(result: Result) -> tuple[str, ...]:
     """Return the names of the figures, without folder and suffix, in the order of reading."""
+    motion = ("motion",) if result.motion is not None else ()
+    if result.modality is Modality.XA:
+        return ("minip", "curves", "maps", *motion)
     lesions = ("mismatch", "thresholds") if result.lesions is not None else ()
     maps = ("maps", *(f"map_{stem(n)}" for n in map_names(result)))
-    motion = ("motion",) if result.motion is not None else ()
     return (*lesions, *maps, "vessels", *motion)
 
 

@@ -131,6 +131,8 @@ def _origin(recipe: Recipe) -> str:
 
 
 def _lesions(result: Result) -> tuple[str, ...]:
+    if result.modality is Modality.XA:
+        return ()
     if result.lesions is None:
         return ("Lesions were withheld because a finding of severity fail makes their volumes unreliable.",)
     return result.lesions.methods
@@ -150,10 +152,9 @@ def _unused(result: Result) -> set[str]:
     """Name the choices that had no part in this run; a method's source is added by its own name."""
     recipe = result.recipe
     unused = {"method"}
-    if result.motion is None:
+    if result.motion is None or result.modality is Modality.XA:
         unused |= {"motion", "motion_reference"}
-    filtered = recipe.filter if recipe.filter != "auto" else {Modality.CT: "bilateral"}.get(result.modality)
-    if filtered != "bilateral":
+    if recipe.filter != "bilateral":
         unused |= {"filter", "filter_sigma_mm", "filter_range_hu"}
     if not recipe.bootstrap:
         unused.add("bootstrap")

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bolus.core.arrays import Float64s, Mask, Volume
 from bolus.core.grid import Grid
-from bolus.core.maps import WINDOWS, Map
+from bolus.core.maps import PROJECTION_WINDOWS, WINDOWS, Map
+from bolus.core.units import Unit
 
 _SCANNER = 1  # NIFTI_XFORM_SCANNER_ANAT
 _SHEAR_TOLERANCE = 1e-4
@@ -72,8 +73,10 @@ def write_volume(path: Path, values: NDArray[Any], grid: Grid, *, intent: str, n
     header.set_xyzt_units(xyz="mm", t="sec")
     header.set_intent(intent, name=name[:15])
     header["descrip"] = f"{name} [{unit}] bolus"[:79] if unit else f"{name} bolus"[:79]
-    if name in WINDOWS:
-        header["cal_min"], header["cal_max"] = WINDOWS[name]
+    relative = PROJECTION_WINDOWS if unit in {Unit.RATIO, Unit.PER_SECOND} else {}
+    window = relative.get(name) or WINDOWS.get(name)
+    if window:
+        header["cal_min"], header["cal_max"] = window
     nib.save(image, path)
 
 

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from bolus.core.finding import Severity
+from bolus.core.grid import Grid
 from bolus.core.result import Result
+from bolus.core.units import Modality
 from bolus.core.vessel import VesselCurve
 from bolus.export import layout, words
 from bolus.export.methods import describe_methods
@@ -62,6 +64,11 @@ def render(result: Result, figures: Mapping[str, bytes]) -> str:
     -------
     HTML. Text that comes from files is cleaned of control and direction characters and escaped.
     """
+    return page("report.html.j2").render(_content(result, figures))
+
+
+def page(name: str) -> Template:
+    """Return a template of a page, which cleans and escapes all text that is put into it."""
     environment = Environment(
         loader=PackageLoader("bolus.export", "."),
         autoescape=True,
@@ -70,7 +77,7 @@ def render(result: Result, figures: Mapping[str, bytes]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(_content(result, figures))
+    return environment.get_template(name)
 
 
 def _visible(value: Any) -> Any:
@@ -91,7 +98,7 @@ def _content(result: Result, figures: Mapping[str, bytes]) -> dict[str, Any]:
         "verdict": words.verdict(result),
         "reasons": words.reasons(result),
         "rule": words.rule(result),
-        "acquisition": _acquisition(result),
+        "acquisition": acquisition(result),
         "lesions": result.lesions,
         "interval": result.lesions
         and result.lesions.intervals
@@ -99,7 +106,7 @@ def _content(result: Result, figures: Mapping[str, bytes]) -> dict[str, Any]:
         "volumes": [] if result.lesions is None else lesion_lines(result.lesions),
         "labels": [] if result.lesions is None else [_label(t) for t in result.lesions.labels],
         "regions": _regions(result),
-        "vessels": [_vessel(c) for c in layout.curves(result).values()],
+        "vessels": [(c.name, *vessel_rows(c)) for c in layout.curves(result).values()],
         "motion": motion_words(result.motion),
         "findings": [(f.severity.value, f.code, words.clean(f.text)) for f in findings],
         "methods": describe_methods(result),
@@ -112,17 +119,15 @@ def _content(result: Result, figures: Mapping[str, bytes]) -> dict[str, Any]:
     }
 
 
-def _acquisition(result: Result) -> list[tuple[str, str]]:
+def acquisition(result: Result) -> list[tuple[str, str]]:
+    """Return what is known of how the series was acquired, as pairs of a label and a text."""
     a, grid = result.acquisition, result.grid
     scanner = words.clean(f"{a.manufacturer} {a.model}")
-    spacing = " x ".join(f"{s:.3g}" for s in grid.spacing_mm)
     rows = [
         ("scanner", scanner or "not stated"),
         ("source", f"{a.source or 'not stated'}{f', {a.n_files} files' if a.n_files else ''}"),
         ("series", words.series_tag(result)),
-        ("matrix", " x ".join(str(n) for n in grid.shape)),
-        ("voxel", f"{spacing} mm"),
-        ("coverage", f"{grid.shape[2] * grid.spacing_mm[2]:.0f} mm in {grid.shape[2]} slices"),
+        *_extent(grid, flat=result.modality is Modality.XA),
         *_timing(result),
         ("tube voltage", "" if a.kvp is None else f"{a.kvp:g} kV"),
         ("echo time", "" if a.te_ms is None else f"{a.te_ms:g} ms"),
@@ -130,6 +135,17 @@ def _acquisition(result: Result) -> list[tuple[str, str]]:
         ("slice thickness", "" if a.thickness_mm is None else f"{a.thickness_mm:g} mm"),
     ]
     return [(label, text) for label, text in rows if text]
+
+
+def _extent(grid: Grid, *, flat: bool) -> list[tuple[str, str]]:
+    """Return size and spacing; a projection has pixels of the detector, and no slices."""
+    n = 2 if flat else 3
+    rows = [
+        ("matrix", " x ".join(str(s) for s in grid.shape[:n])),
+        ("pixel" if flat else "voxel", " x ".join(f"{s:.3g}" for s in grid.spacing_mm[:n]) + " mm"),
+    ]
+    coverage = f"{grid.shape[2] * grid.spacing_mm[2]:.0f} mm in {grid.shape[2]} slices"
+    return rows if flat else [*rows, ("coverage", coverage)]
 
 
 def _timing(result: Result) -> list[tuple[str, str]]:
@@ -158,18 +174,20 @@ def _regions(result: Result) -> tuple[list[str], list[tuple[str, str, list[str]]
     rows = []
     for name in layout.map_names(result):
         made = result.maps[name]
-        rows.append((name, made.unit.value, [_spread(made.values[mask]) for mask in masks.values()]))
+        rows.append((name, made.unit.value, [spread(made.values[mask]) for mask in masks.values()]))
     return list(masks), rows
 
 
-def _spread(values: Any) -> str:
+def spread(values: Any, digits: int = 1) -> str:
+    """Write median and quartiles of values."""
     s = statistics(values)
     if s["median"] is None:
         return "n/a"
-    return f"{s['median']:.1f} ({s['p25']:.1f} to {s['p75']:.1f})"
+    return f"{s['median']:.{digits}f} ({s['p25']:.{digits}f} to {s['p75']:.{digits}f})"
 
 
-def _vessel(curve: VesselCurve) -> tuple[str, str, list[tuple[str, str]]]:
+def vessel_rows(curve: VesselCurve) -> tuple[str, list[tuple[str, str]]]:
+    """Return where a vessel's curve came from, and its figures as pairs of a label and a text."""
     rows = [
         (
             label,
@@ -179,4 +197,4 @@ def _vessel(curve: VesselCurve) -> tuple[str, str, list[tuple[str, str]]]:
         if key in curve.quality
     ]
     n = int(curve.voxels.shape[0])
-    return curve.name, words.clean(curve.origin) + (f", {n} voxels" if n else ""), rows
+    return words.clean(curve.origin) + (f", {n} voxels" if n else ""), rows

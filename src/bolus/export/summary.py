@@ -10,8 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from bolus.core.lesion import Intervals, Lesions
-from bolus.core.maps import WINDOWS, Map
+from bolus.core.maps import Map, window_of
 from bolus.core.result import MotionTrace, Result
+from bolus.core.units import Modality, Unit
 from bolus.core.vessel import VesselCurve
 from bolus.export import layout, words
 from bolus.export.regions import plain, regions, statistics
@@ -20,6 +21,7 @@ SCHEMA_VERSION: Final = "1.1"
 """Version of the document: the first number changes when a reader must change."""
 KIND: Final = "bolus-result"
 """What marks a summary, and so its folder, as ours."""
+_TIMES: Final = frozenset({"MTT", "Tmax"})
 
 
 def schema() -> dict[str, Any]:
@@ -145,13 +147,14 @@ def _intervals(intervals: Intervals) -> dict[str, Any]:
 
 def _map(result: Result, made: Map) -> dict[str, Any]:
     described = {}
+    window = window_of(made.name, result.modality)
     for name, mask in regions(result).items():
         volume_ml = plain(float(np.count_nonzero(mask) * result.grid.voxel_ml))
         described[name] = {"volume_ml": volume_ml, **statistics(made.values[mask])}
     return {
         "unit": made.unit.value,
         "file": f"maps/{layout.stem(made.name)}.nii.gz",
-        "window": list(WINDOWS[made.name]) if made.name in WINDOWS else None,
+        "window": None if window is None else list(window),
         "n_voxels": int(np.count_nonzero(result.brain.inside)),
         "n_failed": made.n_failed(result.brain.inside),
         "regions": described,
@@ -191,13 +194,27 @@ def summary_lines(result: Result) -> list[tuple[str, str]]:
     """Return what a reader wants first, as pairs of a label and a text: the terminal's table."""
     lesions = result.lesions
     lines = [("verdict", words.verdict(result))]
-    lines += _withheld() if lesions is None else lesion_lines(lesions)
+    if result.modality is Modality.XA:
+        lines += _projection_lines(result)
+    else:
+        lines += _withheld() if lesions is None else lesion_lines(lesions)
     lines += [("AIF", curve_words(result.vessels.aif))]
     if result.vessels.vof is not None:
         lines.append(("VOF", curve_words(result.vessels.vof)))
     lines.append(("motion", motion_words(result.motion)))
     lines.append(("time", f"{sum(result.timings_s.values()):.1f} s"))
     return lines
+
+
+def _projection_lines(result: Result) -> list[tuple[str, str]]:
+    """Return the view, and the median of each map in what is no vessel."""
+    medians = [(name, result.maps[name]) for name in ("CBV", "CBF", "MTT", "Tmax") if name in result.maps]
+    lines = []
+    for name, made in medians:
+        value = statistics(made.values[result.brain.tissue])["median"]
+        unit = "of the artery's" if made.unit is Unit.RATIO else made.unit.value
+        lines.append((f"{name} of tissue, median", words.number(value, 1 if name in _TIMES else 3, unit)))
+    return [("view", words.view(result) or "not stated"), *lines]
 
 
 def _withheld() -> list[tuple[str, str]]:

@@ -103,6 +103,15 @@ def reasons(result: Result) -> tuple[str, ...]:
     return tuple(clean(f.text) for f in result.findings if f.severity is result.verdict)
 
 
+def view(result: Result) -> str:
+    """Return `AP`, `lateral` or `oblique`, with the angle of the positioner; empty where unknown."""
+    xray = result.acquisition.xray
+    if xray is None or xray.primary_deg is None:
+        return ""
+    name = {"AP": "AP", "LAT": "Lateral"}.get(xray.view, "Oblique")
+    return f"{name} ({xray.primary_deg:+.0f} degrees)"
+
+
 def rule(result: Result) -> str:
     """Return the lesion rule's name for a reader."""
     named = {} if result.lesions is None else result.lesions.criteria
@@ -123,5 +132,6 @@ def series_tag(result: Result) -> str:
 def footer(result: Result) -> str:
     """Return the line that stands under every figure."""
     version = result.versions.get("bolus", "")
-    parts = (RESEARCH_USE, f"bolus {version}".strip(), rule(result), f"series {series_tag(result)}")
+    lesions = () if result.modality is Modality.XA else (rule(result),)
+    parts = (RESEARCH_USE, f"bolus {version}".strip(), *lesions, f"series {series_tag(result)}")
     return "   |   ".join((*parts, verdict(result)))

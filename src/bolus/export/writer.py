@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from bolus.core.finding import Progress, silent
 from bolus.core.result import Result
-from bolus.export import figures, folder, layout, nifti, report, summary, tables
+from bolus.core.units import Modality
+from bolus.export import figures, folder, layout, nifti, projections, report, summary, tables
 
 MANIFEST: Final = folder.Manifest(layout.SUMMARY, summary.KIND)
 """How an earlier result is known."""
@@ -83,11 +85,17 @@ def _write_all(result: Result, made: Path, colours: str, progress: Progress) -> 
         (made / "figures" / f"{name}.png").write_bytes(png)
         drawn[name] = png
         progress("export", 1 + len(drawn), total)
-    (made / layout.REPORT).write_text(report.render(result, drawn), encoding="utf-8")
+    (made / layout.REPORT).write_text(_report(result, drawn), encoding="utf-8")
     progress("export", total - 1, total)
     tables.write_recipe(made / layout.RECIPE, result.recipe)
     (made / layout.SUMMARY).write_text(summary.dumps(summary.summarise(result)), encoding="utf-8")
     progress("export", total, total)
+
+
+def _report(result: Result, drawn: Mapping[str, bytes]) -> str:
+    if result.modality is Modality.XA:
+        return projections.render([(result, drawn)])
+    return report.render(result, drawn)
 
 
 def _write_volumes(result: Result, made: Path) -> None:

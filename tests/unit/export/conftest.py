@@ -156,7 +156,7 @@ def build(
         times=TIMES,
         underlay=underlay,
         steps=("motion: rigid, reference baseline", "filter: bilateral, 3 mm, 20 HU"),
-        recipe=DEFAULT,
+        recipe=DEFAULT.settled(Modality.CT),
         motion=motion_trace(rng),
         brain=brain,
         baseline=(0, 5),

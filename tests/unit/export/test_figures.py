@@ -174,8 +174,9 @@ def test_windows_do_not_depend_on_the_values(small_result) -> None:
     brighter = Map("CBF", made.values * 9, made.unit, made.grid)
     relative = Map("CBV", made.values, Unit.RATIO, made.grid)
 
-    assert window(made) == window(brighter) == WINDOWS["CBF"]
-    assert window(relative) == (0.0, 1.0)
+    assert window(made, Modality.CT) == window(brighter, Modality.CT) == WINDOWS["CBF"]
+    assert window(relative, Modality.XA) == (0.0, 1.0)
+    assert window(replace(relative, name="K2"), Modality.XA) == (0.0, 1.0)
 
 
 def test_colours_rise_from_dark_to_red_and_nan_is_black() -> None:

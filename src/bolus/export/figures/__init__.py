@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bolus.core.result import Result
+from bolus.core.units import Modality
 from bolus.export import layout
+from bolus.export.figures.angiogram import draw_curves, draw_minip, draw_projections, draw_run_motion
 from bolus.export.figures.maps import draw_map, draw_overview
 from bolus.export.figures.mismatch import draw_mismatch
 from bolus.export.figures.motion import draw_motion
@@ -39,6 +41,9 @@ def draw_all(result: Result, *, colours: str = "spectrum") -> Iterator[tuple[str
     ------
     Name without suffix, as in `layout.figure_names`, and the PNG file's bytes.
     """
+    if result.modality is Modality.XA:
+        yield from _draw_run(result, colours)
+        return
     if result.lesions is not None:
         yield "mismatch", draw_mismatch(result, result.lesions)
         yield "thresholds", draw_thresholds(result, result.lesions)
@@ -48,3 +53,11 @@ def draw_all(result: Result, *, colours: str = "spectrum") -> Iterator[tuple[str
     yield "vessels", draw_vessels(result)
     if result.motion is not None:
         yield "motion", draw_motion(result, result.motion)
+
+
+def _draw_run(result: Result, colours: str) -> Iterator[tuple[str, bytes]]:
+    yield "minip", draw_minip(result)
+    yield "curves", draw_curves(result)
+    yield "maps", draw_projections(result, colours)
+    if result.motion is not None:
+        yield "motion", draw_run_motion(result, result.motion)

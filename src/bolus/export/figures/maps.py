@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 
-from bolus.core.arrays import Mask
 from bolus.core.maps import Map
 from bolus.core.result import Result
 from bolus.export import layout, words
@@ -32,12 +31,12 @@ def draw_overview(result: Result, colours: str = "spectrum") -> bytes:
     height = mosaic.height
     for i, name in enumerate(names):
         made, y = result.maps[name], _HEAD + i * (height + GAP)
-        tile = _Tile(made, result.brain.inside, colour_table)
+        tile = _Tile(result, made, colour_table)
         mosaic.draw(canvas, (_EDGE + _NAMES, y), tile, result.grid.shape[2])
         canvas.write((_EDGE, y + height / 2 - 18), name, size=34, bold=True)
         canvas.write((_EDGE, y + height / 2 + 20), made.unit.value, size=20, colour=GREY)
         bar = (WIDTH - _EDGE - _BAR_ROOM + 20, y + 12)
-        canvas.colour_bar(bar, (_BAR, height - 24), colour_table, window(made))
+        canvas.colour_bar(bar, (_BAR, height - 24), colour_table, window(made, result.modality))
     canvas.write((_EDGE, _HEAD / 2), orientation(mosaic.sampler.view), size=19, colour=GREY)
     canvas.write((WIDTH - _EDGE, _HEAD / 2), _NOT_A_NUMBER, size=19, colour=GREY, align="right")
     canvas.foot(words.footer(result), words.verdict(result))
@@ -50,12 +49,12 @@ def draw_map(result: Result, name: str, colours: str = "spectrum") -> bytes:
     room = WIDTH - 2 * _EDGE - _BAR_ROOM
     mosaic = lay_out(result, columns=_COLUMNS, width=room, most=_MOST, enlarge=True)
     canvas = Canvas(WIDTH, _HEAD + mosaic.height + 12 + FOOT)
-    tile = _Tile(made, result.brain.inside, colour_table)
+    tile = _Tile(result, made, colour_table)
     start = _EDGE + (room - mosaic.width) // 2
     mosaic.draw(canvas, (start, _HEAD), tile, result.grid.shape[2])
     bar_height = min(mosaic.height - 24, 420)
     bar = (WIDTH - _EDGE - _BAR_ROOM + 20, _HEAD + (mosaic.height - bar_height) // 2)
-    canvas.colour_bar(bar, (_BAR, bar_height), colour_table, window(made))
+    canvas.colour_bar(bar, (_BAR, bar_height), colour_table, window(made, result.modality))
     canvas.write((_EDGE, _HEAD / 2), f"{name}  [{made.unit.value}]", size=32, bold=True)
     notes = f"{_NOT_A_NUMBER}   |   {orientation(mosaic.sampler.view)}"
     canvas.write((WIDTH - _EDGE, _HEAD / 2), notes, size=19, colour=GREY, align="right")
@@ -66,10 +65,10 @@ def draw_map(result: Result, name: str, colours: str = "spectrum") -> bytes:
 class _Tile:
     """Draws a map's slices: grey where the brain holds no value, black outside."""
 
-    def __init__(self, made: Map, inside: Mask, colours: Table) -> None:
+    def __init__(self, result: Result, made: Map, colours: Table) -> None:
         self._values = made.values
-        self._failed = inside & ~np.isfinite(made.values)
-        self._limits = window(made)
+        self._failed = result.brain.inside & ~np.isfinite(made.values)
+        self._limits = window(made, result.modality)
         self._colours = colours
 
     def __call__(self, sampler: Sampler, k: int) -> Pixels:

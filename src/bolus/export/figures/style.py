@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bolus.core.arrays import Floats
 from bolus.core.errors import BadRecipe
-from bolus.core.maps import WINDOWS, Map
+from bolus.core.maps import Map, window_of
 from bolus.core.units import Modality, Unit
 
 Colour: TypeAlias = tuple[int, int, int]
@@ -91,11 +91,10 @@ def table(name: str) -> Table:
     return _named("gray" if name == "grey" else name)
 
 
-def window(made: Map) -> tuple[float, float]:
+def window(made: Map, modality: Modality) -> tuple[float, float]:
     """Return a map's display window in its own unit: fixed by name, else by unit, never by its values."""
-    if made.unit in {Unit.RATIO, Unit.PER_SECOND}:
-        return _PLAIN
-    return WINDOWS.get(made.name, _SECONDS)
+    usual = _PLAIN if made.unit in {Unit.RATIO, Unit.PER_SECOND} else _SECONDS
+    return window_of(made.name, modality) or usual
 
 
 def grey_window(modality: Modality, values: Floats) -> tuple[float, float]:

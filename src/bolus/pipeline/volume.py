@@ -1,69 +1,39 @@
-"""One way through the house: a series becomes maps, lesions and findings."""
+"""CT and MR: a series of volumes becomes maps, lesions and findings."""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from importlib.metadata import version
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 
 from bolus import deconvolve, lesions, prepare, quality, quantify, read, tracer, vessels
-from bolus.core.arrays import Float64s, Mask, Volume
+from bolus.core.arrays import Mask, Volume
 from bolus.core.brain import Brain
 from bolus.core.errors import BadInput, BadRecipe, MissingTag
 from bolus.core.finding import Finding, Progress, Severity, silent
 from bolus.core.grid import Grid
 from bolus.core.lesion import Lesions
 from bolus.core.maps import Estimate, Maps
-from bolus.core.recipe import DEFAULT, Recipe
+from bolus.core.recipe import Recipe
 from bolus.core.result import MotionTrace, Result, TissueCurves
 from bolus.core.series import Concentration, Series, Voxels
 from bolus.core.units import Modality, Unit
 from bolus.core.vessel import VesselCurve, Vessels
+from bolus.pipeline.account import joined, mean_curve, versions
+from bolus.pipeline.given import given
+from bolus.pipeline.watch import Stopwatch
 
-_PACKAGES = ("bolus", "numpy", "scipy", "numba", "pydicom", "nibabel", "simpleitk", "matplotlib")
 _MIN_FRAMES = 8
 _SEED = 0  # of the errors drawn for intervals: a run repeats itself
 _CONTRAST = {Modality.CT: Unit.HU, Modality.MR: Unit.PER_SECOND}
 
 
-def run(
-    series: Series,
-    recipe: Recipe = DEFAULT,
-    *,
-    place: deconvolve.Place | None = None,
-    progress: Progress = silent,
+def run_volume(
+    series: Series, recipe: Recipe, *, place: deconvolve.Place | None = None, progress: Progress = silent
 ) -> Result:
-    """Turn a perfusion series into maps, lesions and findings.
-
-    Parameters
-    ----------
-    series
-        As `bolus.load` gives it.
-    recipe
-        Every choice; `bolus.DEFAULT` unless given.
-    place
-        What puts curves on a device, such as `bolus.learn.on_device("cuda")`; None works in memory.
-    progress
-        Called as `progress(stage, done, total)`.
-
-    Returns
-    -------
-    All that was found; nothing is written (`bolus.write` does that).
-
-    Raises
-    ------
-    BadInput
-        If no maps can be made of this series: the message says why and what to do.
-    BadRecipe
-        If an option is unknown or does not go with this series.
-    """
+    """Turn a CT or MR series into maps, lesions and findings; see `bolus.pipeline.run`."""
+    recipe = recipe.settled(series.modality)
     _check(series, recipe)
     watch = Stopwatch(progress)
     scan = replace(_prepare(series, recipe, watch), place=place)
@@ -81,7 +51,8 @@ def run(
             perfusion.maps,
             second=_second_opinion(scan, perfusion.vessels, recipe),
         )
-        findings = _joined(series, scan, perfusion, quality.check(evidence))
+        by_scan = (series.findings, scan.brain.findings, scan.contrast.findings)
+        findings = joined(*by_scan, perfusion.vessels.findings, perfusion.findings, quality.check(evidence))
     return Result(
         modality=series.modality,
         acquisition=series.acquisition,
@@ -100,7 +71,7 @@ def run(
         lesions=None if any(f.severity is Severity.FAIL for f in findings) else perfusion.lesions,
         findings=findings,
         timings_s=watch.seconds,
-        versions=_versions(),
+        versions=versions(),
     )
 
 
@@ -215,40 +186,17 @@ def _second_opinion(scan: Scan, found: Vessels, recipe: Recipe) -> Maps:
     return {"CBF": quantify.flow_map(estimate, scan.contrast)}
 
 
-@dataclass(slots=True)
-class Stopwatch:
-    """Times stages and tells `progress` when each begins and ends."""
-
-    progress: Progress
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Time the block as `stage`."""
-        start = perf_counter()
-        self.progress(stage, 0, 1)
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
-        self.progress(stage, 1, 1)
-
-
 def _check(series: Series, recipe: Recipe) -> None:
     """Refuse now what would be refused after minutes of work."""
     _check_series(series, recipe)
     _check_names(recipe)
     for text, name in ((recipe.aif, "AIF"), (recipe.vof, "VOF")):
-        _given(text, name, series.grid, _CONTRAST[series.modality])
+        given(text, name, series.grid, _CONTRAST[series.modality])
     if recipe.mask != "auto":
         read.load_mask(Path(recipe.mask), series.grid)
 
 
 def _check_series(series: Series, recipe: Recipe) -> None:
-    if series.modality is Modality.XA:
-        raise BadInput(
-            "maps are made of CT and MR series",
-            found="an X-ray angiography run",
-            remedy="bolus info reads X-ray runs; give a CT perfusion or DSC-MRI series.",
-        )
     if series.n_frames < _MIN_FRAMES:
         raise BadInput(
             "the series has too few time points",
@@ -274,7 +222,7 @@ def _check_names(recipe: Recipe) -> None:
         deconvolve.check_bootstrap(recipe.method, recipe.bootstrap)
     if recipe.rule not in lesions.RULES:
         raise BadRecipe("unknown lesion rule", wanted=", ".join(lesions.RULES), found=recipe.rule)
-    if recipe.filter != "auto" and recipe.filter not in prepare.METHODS:
+    if recipe.filter not in prepare.METHODS:
         raise BadRecipe("unknown filter", wanted=", ".join(("auto", *prepare.METHODS)), found=recipe.filter)
 
 
@@ -301,48 +249,17 @@ def _vessels(raw: Concentration, brain: Brain, recipe: Recipe, *, avoid: Mask | 
     return vessels.find_vessels(
         raw,
         brain,
-        aif=_given(recipe.aif, "AIF", raw.grid, raw.unit),
-        vof=_given(recipe.vof, "VOF", raw.grid, raw.unit),
+        aif=given(recipe.aif, "AIF", raw.grid, raw.unit),
+        vof=given(recipe.vof, "VOF", raw.grid, raw.unit),
         partial_volume=recipe.partial_volume,
         avoid=avoid,
     )
 
 
-def _given(text: str, name: str, grid: Grid, unit: Unit) -> str | Mask | tuple[int, int, int] | VesselCurve:
-    """Turn what the user gave for a vessel into what `find_vessels` takes."""
-    if text in {"auto", "none"} or text in vessels.METHODS:
-        return text
-    parts = text.split(",")
-    if len(parts) == 3 and all(p.strip().isdecimal() for p in parts):
-        return _here(tuple(int(p) for p in parts), grid)
-    path = Path(text)
-    if path.suffix.lower() == ".csv":
-        return vessels.curve_from_csv(path, name, unit)
-    if path.name.lower().endswith((".nii", ".nii.gz")):
-        return read.load_mask(path, grid)
-    raise BadRecipe(
-        f"cannot tell what to take as {name}",
-        wanted=f"auto, {', '.join(vessels.METHODS)}, FILE.csv, MASK.nii.gz, or x,y,z",
-        found=text,
-    )
-
-
-def _here(stored: tuple[int, ...], grid: Grid) -> tuple[int, int, int]:
-    """Turn a voxel of the stored series, as its maps count them, into one of the grid."""
-    place = [0, 0, 0]
-    for i, axis in enumerate(grid.axes):
-        place[axis] = grid.shape[axis] - 1 - stored[i] if grid.flips[i] else stored[i]
-    return place[0], place[1], place[2]
-
-
 def _filtered(voxels: Voxels, recipe: Recipe, watch: Stopwatch) -> Voxels:
-    """Filter the noise; MR unasked not at all, because its maps gain nothing from it."""
-    method = recipe.filter
-    if method == "auto":
-        method = "profile" if voxels.modality is Modality.CT else "none"
     return prepare.smooth(
         voxels,
-        method=method,
+        method=recipe.filter,
         sigma_mm=recipe.filter_sigma_mm,
         range_hu=recipe.filter_range_hu,
         progress=watch.progress,
@@ -366,34 +283,5 @@ def _tissue_curves(contrast: Concentration, lesion: Lesions, brain: Brain) -> Ti
     }
     if not lesion.tissue.any():
         regions = {"tissue": brain.tissue}
-    means = {name: _mean_curve(contrast, where) for name, where in regions.items() if where.any()}
+    means = {name: mean_curve(contrast, where) for name, where in regions.items() if where.any()}
     return TissueCurves(contrast.times, means, contrast.unit)
-
-
-def _mean_curve(contrast: Concentration, where: Mask) -> Float64s:
-    """Average the curves of a region that hold numbers, block by block; NaN where there are none."""
-    rows = contrast.rows(where & contrast.mask)
-    rows = rows[np.isfinite(contrast.curves[rows, 0])]
-    blocks = (
-        contrast.curves[rows[i : i + 4096]].sum(axis=0, dtype=np.float64) for i in range(0, rows.size, 4096)
-    )
-    total = sum(blocks, start=np.zeros(contrast.times.size))
-    return np.asarray(total / rows.size if rows.size else np.full(contrast.times.size, np.nan))
-
-
-def _joined(
-    series: Series, scan: Scan, perfusion: Perfusion, checked: tuple[Finding, ...]
-) -> tuple[Finding, ...]:
-    """Join what the stages noticed, worst first, each code once with its worst severity."""
-    by_scan = (series.findings, scan.brain.findings, scan.contrast.findings)
-    stages = (*by_scan, perfusion.vessels.findings, perfusion.findings)
-    worst_last = list(Severity)
-    ranked = sorted(chain(*stages, checked), key=lambda f: -worst_last.index(f.severity))
-    first: dict[str, Finding] = {}
-    for finding in ranked:
-        first.setdefault(finding.code, finding)
-    return tuple(first.values())
-
-
-def _versions() -> Mapping[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}

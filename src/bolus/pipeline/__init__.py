@@ -1,0 +1,54 @@
+"""One way through the house: a series becomes maps, lesions and findings."""
+
+from __future__ import annotations
+
+from bolus.core.finding import Progress, silent
+from bolus.core.recipe import DEFAULT, Recipe
+from bolus.core.result import Result
+from bolus.core.series import Series
+from bolus.core.units import Modality
+from bolus.deconvolve import Place
+from bolus.pipeline.angiogram import Segment, run_angiogram
+from bolus.pipeline.volume import run_volume
+
+__all__ = ["Segment", "run"]
+
+
+def run(
+    series: Series,
+    recipe: Recipe = DEFAULT,
+    *,
+    place: Place | None = None,
+    carotid: Segment | None = None,
+    progress: Progress = silent,
+) -> Result:
+    """Turn a perfusion series into maps, lesions and findings.
+
+    Parameters
+    ----------
+    series
+        As `bolus.load` gives it.
+    recipe
+        Every choice; `bolus.DEFAULT` unless given.
+    place
+        What puts curves on a device, such as `bolus.learn.on_device("cuda")`; None works in memory.
+    carotid
+        What finds the internal carotid artery in an X-ray run, such as `bolus.learn.carotid()`; None finds
+        it by when and how strongly its pixels fill.
+    progress
+        Called as `progress(stage, done, total)`.
+
+    Returns
+    -------
+    All that was found; nothing is written (`bolus.write` does that). X-ray runs have no lesions.
+
+    Raises
+    ------
+    BadInput
+        If no maps can be made of this series: the message says why and what to do.
+    BadRecipe
+        If an option is unknown or does not go with this series.
+    """
+    if series.modality is Modality.XA:
+        return run_angiogram(series, recipe, place=place, carotid=carotid, progress=progress)
+    return run_volume(series, recipe, place=place, progress=progress)

@@ -1,0 +1,248 @@
+"""X-ray angiography: a run becomes maps relative to the internal carotid artery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+from bolus import deconvolve, prepare, quality, quantify, tracer, vessels
+from bolus.core.arrays import Mask, Volume
+from bolus.core.brain import Brain
+from bolus.core.errors import BadInput, BadRecipe, NoVessel
+from bolus.core.finding import Finding, Progress, Severity, silent
+from bolus.core.recipe import DEFAULT, Recipe
+from bolus.core.result import MotionTrace, Result, TissueCurves
+from bolus.core.series import Concentration, Series, Voxels
+from bolus.core.units import Modality, Unit
+from bolus.core.vessel import Vessels
+from bolus.pipeline.account import joined, mean_curve, versions
+from bolus.pipeline.given import given
+from bolus.pipeline.watch import Stopwatch
+
+Segment: TypeAlias = Callable[[Volume, Mask], Volume]
+"""From a MinIP [nat] and the field of view, shape `(x, y, 1)` each, to the chance of each pixel to show the
+internal carotid artery."""
+
+_FEWEST_FRAMES: Final = 4
+_STEP_S: Final = (0.25, 0.5)
+"""Bounds of the even time step [s]: Marc 2023 resamples to 1 s, its successor to 0.25 s."""
+_LIKELY: Final = 0.5
+_VISIBLE: Final = 3.0
+"""Pixels whose contrast, averaged over three frames, stays under so many SDs of the noise have no map."""
+_FULL: Final = 0.5
+"""Pixels that reach this part of the arterial peak are vessels, not tissue."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """An X-ray run as contrast.
+
+    Parameters
+    ----------
+    contrast
+        Optical density above the background inside the field of view [nat], before the noise filter.
+    field
+        Pixels that are not collimated away, shape `(x, y, 1)`.
+    minip
+        Greatest density of each pixel over time, shape `(x, y, 1)` [nat]; 0 outside the field. Shown dark,
+        it is the minimum-intensity projection.
+    motion
+        What was found and undone; None where nothing was looked for.
+    findings
+        What the stages noticed.
+    """
+
+    contrast: Concentration
+    field: Mask
+    minip: Volume
+    motion: MotionTrace | None
+    findings: tuple[Finding, ...]
+
+
+def prepare_run(
+    series: Series, recipe: Recipe = DEFAULT, *, progress: Progress = silent, watch: Stopwatch | None = None
+) -> Run:
+    """Take an X-ray run to contrast over time, as maps and networks want it.
+
+    Parameters
+    ----------
+    series
+        As read: stored values and what the file says about them.
+    recipe
+        Of it `motion` and `time_step`.
+    progress
+        Called as `progress(stage, done, total)`, unless a `watch` is given, which has its own.
+
+    Raises
+    ------
+    BadInput
+        If the run has fewer than four frames, or holds no contrast.
+    """
+    _require_run(series)
+    watch = watch or Stopwatch(progress)
+    with watch("density"):
+        field = prepare.find_field(series)
+        density = tracer.to_density(series)
+    motion = None
+    if recipe.motion != "none":
+        with watch("motion"):
+            density, motion = prepare.correct_run_motion(density, progress=watch.progress)
+    with watch("tracer"):
+        density = tracer.subtract(density)
+        voxels = prepare.even_grid(density.within(field), dt=_time_step(density, recipe))
+        noticed = density.findings
+        del density
+        baseline = tracer.find_baseline(voxels)
+        contrast = tracer.to_concentration(voxels, baseline)
+        del voxels
+        minip = np.nan_to_num(contrast.image(contrast.curves.max(axis=1)))
+    return Run(contrast, field, minip, motion, noticed)
+
+
+def run_angiogram(
+    series: Series,
+    recipe: Recipe,
+    *,
+    place: deconvolve.Place | None = None,
+    carotid: Segment | None = None,
+    progress: Progress = silent,
+) -> Result:
+    """Turn an X-ray run into maps and findings; see `bolus.pipeline.run`."""
+    recipe = recipe.settled(Modality.XA)
+    _check(series, recipe)
+    watch = Stopwatch(progress)
+    run = prepare_run(series, recipe, watch=watch)
+    with watch("vessels"):
+        found = _input(run, recipe, carotid)
+    contrast = _visible(run, recipe, watch)
+    run = replace(run, contrast=run.contrast.emptied())
+    with watch("deconvolve"):
+        estimate = deconvolve.deconvolve(
+            contrast,
+            found.aif,
+            method=recipe.method,
+            options=recipe.method_options,
+            place=place,
+            progress=watch.progress,
+        )
+        maps = quantify.make_maps(estimate, contrast, found.aif, ttp_origin=recipe.ttp_origin)
+    brain = _regions(run, contrast, found)
+    with watch("quality"):
+        evidence = quality.Evidence(series, run.motion, brain, contrast, run.contrast, found, maps)
+        findings = joined(
+            series.findings, run.findings, contrast.findings, found.findings, quality.check(evidence)
+        )
+    return Result(
+        modality=series.modality,
+        acquisition=series.acquisition,
+        grid=series.grid,
+        times=series.times,
+        underlay=run.minip,
+        steps=contrast.steps,
+        recipe=recipe,
+        motion=run.motion,
+        brain=brain,
+        baseline=contrast.baseline,
+        noise=contrast.noise,
+        vessels=found,
+        curves=TissueCurves(contrast.times, {"tissue": mean_curve(contrast, brain.tissue)}, contrast.unit),
+        maps=maps,
+        lesions=None,
+        findings=findings,
+        timings_s=watch.seconds,
+        versions=versions(),
+    )
+
+
+def _require_run(series: Series) -> None:
+    if series.n_frames < _FEWEST_FRAMES:
+        raise BadInput(
+            "the X-ray run has too few frames",
+            wanted=f"at least {_FEWEST_FRAMES}, from before the bolus to the veins",
+            found=str(series.n_frames),
+            remedy="Give the whole run; `bolus info` lists what the study holds.",
+        )
+
+
+def _check(series: Series, recipe: Recipe) -> None:
+    """Refuse now what would be refused later."""
+    _require_run(series)
+    if recipe.method not in deconvolve.METHODS:
+        raise BadRecipe(
+            "unknown deconvolution method",
+            wanted=", ".join(("auto", "paper", *deconvolve.METHODS)),
+            found=recipe.method,
+        )
+    if recipe.filter not in prepare.METHODS:
+        raise BadRecipe("unknown filter", wanted=", ".join(("auto", *prepare.METHODS)), found=recipe.filter)
+    if recipe.aif != "physics":
+        given(recipe.aif, "AIF", series.grid, Unit.NAT)
+
+
+def _time_step(series: Series, recipe: Recipe) -> float:
+    finest, coarsest = _STEP_S
+    return recipe.time_step or float(np.clip(series.median_dt, finest, coarsest))
+
+
+def _input(run: Run, recipe: Recipe, carotid: Segment | None) -> Vessels:
+    """Find the arterial input where the user says, else by the network, else by when and how pixels fill."""
+    if recipe.aif not in {"auto", "physics"}:
+        return _vessels(run, given(recipe.aif, "AIF", run.contrast.grid, Unit.NAT))
+    if carotid is None or recipe.aif == "physics":
+        return _by_filling(run)
+    mask, noticed = vessels.largest_part(carotid(run.minip, run.field) > _LIKELY)
+    if mask.any():
+        return _named(_vessels(run, mask), "internal carotid artery found by a network", noticed)
+    text = (
+        "The network found no internal carotid artery (another vessel was injected, or the view is unlike those "
+        "it was trained on): the maps are relative to the artery that fills first."
+    )
+    found = _by_filling(run)
+    return replace(found, findings=(*found.findings, Finding("NO_CAROTID", Severity.FAIL, text)))
+
+
+def _by_filling(run: Run) -> Vessels:
+    mask = vessels.find_carotid(run.contrast, run.minip, run.field)
+    return _named(_vessels(run, mask), "artery that fills first and strongest in the lower middle", None)
+
+
+def _vessels(run: Run, aif: vessels.Given) -> Vessels:
+    everything = Brain(run.field, run.field, np.zeros_like(run.field))
+    return vessels.find_vessels(run.contrast, everything, aif=aif, vof="none", partial_volume=False)
+
+
+def _named(found: Vessels, origin: str, noticed: Finding | None) -> Vessels:
+    more = () if noticed is None else (noticed,)
+    return replace(found, aif=replace(found.aif, origin=origin), findings=(*found.findings, *more))
+
+
+def _visible(run: Run, recipe: Recipe, watch: Stopwatch) -> Concentration:
+    """Filter the noise, and keep the pixels in which contrast stands out of what is left of it."""
+    raw = run.contrast
+    with watch("filter"):
+        voxels = Voxels(raw.curves, raw.times, raw.mask, raw.grid, raw.modality, raw.unit, steps=raw.steps)
+        smooth = prepare.smooth(
+            voxels, method=recipe.filter, sigma_mm=recipe.filter_sigma_mm, progress=watch.progress
+        )
+        noise = tracer.noise_level(smooth.curves, raw.baseline)
+        tops = uniform_filter1d(smooth.curves, 3, axis=1).max(axis=1)
+        shown = np.zeros_like(raw.mask)
+        shown[raw.mask] = tops > _VISIBLE * noise
+        if not shown.any():
+            raise NoVessel(
+                "no contrast stands out of the noise of this run", found=f"noise of {noise:.3g} nat"
+            )
+        kept = smooth.within(shown)
+    return replace(raw, curves=kept.curves, mask=kept.mask, noise=noise, steps=kept.steps)
+
+
+def _regions(run: Run, contrast: Concentration, found: Vessels) -> Brain:
+    """Return what is shown as `inside`, and as `tissue` what fills far less than the artery."""
+    inside = np.array(contrast.mask)
+    tissue = inside & (run.minip < _FULL * float(found.aif.values.max()))
+    tissue[tuple(found.aif.voxels.T)] = False
+    return Brain(inside, tissue, np.zeros_like(inside))
