@@ -16,16 +16,20 @@ from bolus import __version__
 from bolus.apps import accuracy, phantoms
 from bolus.apps.terminal import Exit, Terminal
 from bolus.core.errors import BadRecipe, UnreadableFile
+from bolus.core.finding import Severity
 from bolus.core.recipe import DEFAULT, Recipe
 from bolus.core.units import Modality
 
 if TYPE_CHECKING:
+    from bolus.core.finding import Progress
+    from bolus.core.result import Result
+    from bolus.deconvolve import Place
     from bolus.read import ReadOptions
 
 app = typer.Typer(
     name="bolus",
-    help="Contrast bolus to perfusion: CTP and DSC-MRI to maps, lesions and a report. Research software, "
-    "not a medical device.",
+    help="Contrast bolus to perfusion: CTP, DSC-MRI and DSA to maps, lesions and a report. Research "
+    "software, not a medical device.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -81,7 +85,7 @@ def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Turn a perfusion study into maps, lesions and a report."""
+    """Turn a perfusion study into maps, lesions and a report; an X-ray run into maps and a report."""
     chosen = {
         "series": series, "modality": modality, "dt": dt, "te_ms": te, "aif": aif, "vof": vof, "mask": mask,
         "method": method, "rule": rule, "filter": filter_, "motion": "none" if no_motion else None,
@@ -93,29 +97,52 @@ def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
 
 
 def _run(study: Path, out: Path, choices: tuple[Recipe, str], terminal: Terminal) -> None:
-    from bolus import export, learn, pipeline, read
-    from bolus.apps import listing
+    from bolus import export, learn
 
     recipe, device = choices
     place = None if device == "cpu" else learn.on_device(device)
     export.require_writable(out)
     _require_files(recipe)
-    options = _reading(recipe)
     with terminal.progress() as progress:
-        progress("read", 0, 1)
-        series = read.load(study, options=options)
-        progress("read", 1, 1)
-        result = pipeline.run(series, recipe, place=place, progress=progress)
-        written = export.write(result, out, progress=progress)
-    terminal.findings(result.findings)
+        results = _results(study, recipe, place, progress)
+        if len(results) == 1:
+            written = export.write(results[0], out, progress=progress)
+        else:
+            written = export.write_views(results, out, progress=progress)
+    _tell(results, study, terminal)
+    terminal.say(f"report: {written / 'report.html'}")
+    if any(result.verdict is Severity.FAIL for result in results):
+        raise SystemExit(Exit.WITHHELD)
+
+
+def _results(study: Path, recipe: Recipe, place: Place | None, progress: Progress) -> list[Result]:
+    """Read and run a study: one series, or the two views of an X-ray injection."""
+    from bolus import learn, pipeline, read
+
+    progress("read", 0, 1)
+    one_view = recipe.aif not in {"auto", "kmeans", "physics"}  # a mask or a place belongs to one of them
+    options = _reading(recipe)
+    found = (read.load(study, options=options),) if one_view else read.load_views(study, options=options)
+    progress("read", 1, 1)
+    is_xray = found[0].modality is Modality.XA
+    carotid = learn.carotid() if is_xray and recipe.aif == "auto" else None
+    return [pipeline.run(series, recipe, place=place, carotid=carotid, progress=progress) for series in found]
+
+
+def _tell(results: list[Result], study: Path, terminal: Terminal) -> None:
+    """Print findings, and the table or the document."""
+    from bolus import export
+    from bolus.apps import listing
+
+    for result in results:
+        terminal.findings(result.findings)
     if terminal.as_json:
-        terminal.document(export.summarise(result))
-    else:
+        several = len(results) > 1
+        terminal.document(export.summarise_views(results) if several else export.summarise(results[0]))
+        return
+    for result in results:
         lines = [("series", listing.about(result)), *export.summary_lines(result)]
         terminal.table(result.acquisition.description or study.name, lines, ("", ""))
-    terminal.say(f"report: {written / 'report.html'}")
-    if result.lesions is None:
-        raise SystemExit(Exit.WITHHELD)
 
 
 def _recipe(file: Path | None, chosen: dict[str, Any]) -> Recipe:

@@ -40,12 +40,12 @@ class Manifest:
     ----------
     name
         Of its file.
-    kind
-        What stands under `kind` in documents of ours.
+    kinds
+        What may stand under `kind` in documents of ours.
     """
 
     name: str
-    kind: str
+    kinds: tuple[str, ...]
 
 
 @contextmanager
@@ -138,7 +138,7 @@ def _files_of_earlier(target: Path, manifest: Manifest) -> set[str]:
         document = json.loads((target / manifest.name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return set()
-    if not isinstance(document, dict) or document.get("kind") != manifest.kind:
+    if not isinstance(document, dict) or document.get("kind") not in manifest.kinds:
         return set()
     names = document.get("files")
     return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from bolus.core.result import Result
@@ -14,6 +15,9 @@ REPORT: Final = "report.html"
 RECIPE: Final = "recipe.toml"
 OVERVIEW: Final = ("CBF", "CBV", "MTT", "Tmax", "TTP")
 """Maps of the overview, in the order of reading; the others follow."""
+
+
+_VIEWS: Final = {"AP": "ap", "LAT": "lateral"}
 
 
 def map_names(result: Result) -> tuple[str, ...]:
@@ -60,3 +64,17 @@ def files(result: Result) -> tuple[str, ...]:
 def stem(name: str) -> str:
     """Return the file name of a map: letters, digits and underscores only."""
     return re.sub(r"[^A-Za-z0-9_]", "_", name)
+
+
+def views(results: Sequence[Result]) -> dict[str, Result]:
+    """Return the views of one injection by their folder: `ap`, `lateral`, or else `view1`, `view2`."""
+    names = [_VIEWS.get(r.acquisition.xray.view if r.acquisition.xray else "", "") for r in results]
+    if "" in names or len(set(names)) < len(names):
+        names = [f"view{i}" for i in range(1, len(results) + 1)]
+    return dict(zip(names, results, strict=True))
+
+
+def files_of_views(results: Sequence[Result]) -> tuple[str, ...]:
+    """Return the paths of all files of the views of one injection, relative to their folder, sorted."""
+    inner = [f"{name}/{path}" for name, result in views(results).items() for path in files(result)]
+    return tuple(sorted([SUMMARY, REPORT, *inner]))

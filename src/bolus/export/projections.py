@@ -38,7 +38,6 @@ def render(views: Sequence[tuple[Result, Mapping[str, bytes]]]) -> str:
     HTML. Text that comes from files is cleaned of control and direction characters and escaped.
     """
     results = [result for result, _ in views]
-    worst = max(results, key=lambda r: list(Severity).index(r.verdict))
     first = results[0]
     seconds = sum(sum(r.timings_s.values()) for r in results)
     return page("angiogram.html.j2").render(
@@ -47,7 +46,7 @@ def render(views: Sequence[tuple[Result, Mapping[str, bytes]]]) -> str:
         rule="",
         notice=words.RESEARCH_USE,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        verdict=words.verdict(worst),
+        verdict=words.verdict(words.worst(results)),
         reasons=list(dict.fromkeys(reason for r in results for reason in words.reasons(r))),
         views=[_view(result, drawn) for result, drawn in views],
         regions=_regions(results),

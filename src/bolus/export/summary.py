@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files as package_files
 from typing import Any, Final
 
@@ -17,10 +17,12 @@ from bolus.core.vessel import VesselCurve
 from bolus.export import layout, words
 from bolus.export.regions import plain, regions, statistics
 
-SCHEMA_VERSION: Final = "1.1"
+SCHEMA_VERSION: Final = "1.2"
 """Version of the document: the first number changes when a reader must change."""
 KIND: Final = "bolus-result"
 """What marks a summary, and so its folder, as ours."""
+KIND_OF_VIEWS: Final = "bolus-views"
+"""The same for two views of one injection."""
 _TIMES: Final = frozenset({"MTT", "Tmax"})
 
 
@@ -69,6 +71,26 @@ def summarise(result: Result) -> dict[str, Any]:
         "timings_s": {stage: plain(seconds) for stage, seconds in result.timings_s.items()},
         "versions": dict(result.versions),
         "files": list(layout.files(result)),
+    }
+
+
+def summarise_views(results: Sequence[Result]) -> dict[str, Any]:
+    """Put the numbers of the views of one injection into one document, after `schema()`.
+
+    Parameters
+    ----------
+    results
+        What `bolus.run` gave for each view.
+    """
+    named = layout.views(results)
+    worst = words.worst(results)
+    return {
+        "kind": KIND_OF_VIEWS,
+        "schema_version": SCHEMA_VERSION,
+        "notice": words.RESEARCH_USE,
+        "verdict": {"word": words.verdict(worst), "reasons": list(words.reasons(worst))},
+        "views": {name: summarise(result) for name, result in named.items()},
+        "files": list(layout.files_of_views(results)),
     }
 
 

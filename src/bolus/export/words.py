@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 from bolus.core.finding import Severity
@@ -94,6 +95,11 @@ def ratio(lesions: Lesions) -> str:
 def verdict(result: Result) -> str:
     """Return `PASS`, `CAUTION` or `FAIL`."""
     return VERDICTS[result.verdict]
+
+
+def worst(results: Sequence[Result]) -> Result:
+    """Return the result with the worst verdict; the first of equals."""
+    return max(results, key=lambda r: list(Severity).index(r.verdict))
 
 
 def reasons(result: Result) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +13,7 @@ from bolus.core.result import Result
 from bolus.core.units import Modality
 from bolus.export import figures, folder, layout, nifti, projections, report, summary, tables
 
-MANIFEST: Final = folder.Manifest(layout.SUMMARY, summary.KIND)
+MANIFEST: Final = folder.Manifest(layout.SUMMARY, (summary.KIND, summary.KIND_OF_VIEWS))
 """How an earlier result is known."""
 
 
@@ -60,6 +60,43 @@ def write(
     return folder.resolved(out)
 
 
+def write_views(
+    results: Sequence[Result],
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    colours: str = "spectrum",
+    progress: Progress = silent,
+) -> Path:
+    """Write the views of one injection: each into a folder of its own, and one report of all side by side.
+
+    Parameters
+    ----------
+    results
+        What `bolus.run` gave for each view, in the order of reading.
+    out, overwrite, colours, progress
+        As for `write`.
+
+    Returns
+    -------
+    The folder.
+
+    Raises
+    ------
+    OutputFailed, BadRecipe
+        As for `write`.
+    """
+    with folder.replaced(out, MANIFEST, overwrite=overwrite) as made:
+        drawn = []
+        for name, result in layout.views(results).items():
+            (made / name).mkdir()
+            drawn.append((result, _write_all(result, made / name, colours, progress)))
+        (made / layout.REPORT).write_text(projections.render(drawn), encoding="utf-8")
+        document = summary.summarise_views(results)
+        (made / layout.SUMMARY).write_text(summary.dumps(document), encoding="utf-8")
+    return folder.resolved(out)
+
+
 def require_writable(out: str | Path) -> None:
     """Make sure, before an hour of work, that a result may be written to a folder.
 
@@ -72,8 +109,8 @@ def require_writable(out: str | Path) -> None:
     folder.require_writable(out, MANIFEST)
 
 
-def _write_all(result: Result, made: Path, colours: str, progress: Progress) -> None:
-    """Write every file; the summary comes last, so that it vouches for the others."""
+def _write_all(result: Result, made: Path, colours: str, progress: Progress) -> dict[str, bytes]:
+    """Write every file, and return the figures; the summary comes last, so that it vouches for the others."""
     total = len(layout.figure_names(result)) + 3
     for name in {str(Path(f).parent) for f in layout.files(result)}:
         (made / name).mkdir(exist_ok=True)
@@ -90,6 +127,7 @@ def _write_all(result: Result, made: Path, colours: str, progress: Progress) -> 
     tables.write_recipe(made / layout.RECIPE, result.recipe)
     (made / layout.SUMMARY).write_text(summary.dumps(summary.summarise(result)), encoding="utf-8")
     progress("export", total, total)
+    return drawn
 
 
 def _report(result: Result, drawn: Mapping[str, bytes]) -> str:

@@ -20,7 +20,7 @@ from bolus.validate.tables import Table, tables
 SCHEMA_VERSION: Final = "1.0"
 """Version of the document: the first number changes when a reader must change."""
 KIND: Final = "bolus-validation"
-MANIFEST: Final = folder.Manifest("validation.json", KIND)
+MANIFEST: Final = folder.Manifest("validation.json", (KIND,))
 """How an earlier validation is known."""
 SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "noise": ("noise_cbf", "noise_cbv"),
