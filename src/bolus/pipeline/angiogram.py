@@ -198,8 +198,8 @@ def _input(run: Run, recipe: Recipe, carotid: Segment | None) -> Vessels:
     if mask.any():
         return _named(_vessels(run, mask), "internal carotid artery found by a network", noticed)
     text = (
-        "The network found no internal carotid artery (another vessel was injected, or it knows no such view): "
-        "the maps are relative to the artery that fills first."
+        "The network found no internal carotid artery (another vessel was injected, or it knows no such "
+        "view): the maps are relative to the artery that fills first."
     )
     found = _by_filling(run)
     return replace(found, findings=(*found.findings, Finding("NO_CAROTID", Severity.FAIL, text)))
