@@ -14,6 +14,7 @@ from bolus.export import words
 
 _WU: Final = "Wu et al. 2003, doi:10.1002/mrm.10522"
 _CENTRAL_VOLUME: Final = "Meier and Zierler 1954, doi:10.1152/jappl.1954.6.12.731"
+_PERFUSION_DSA: Final = "Su et al. 2023, doi:10.1002/mp.16473"
 _SOLVERS: Final = {
     "ssvd": ("truncated singular value decomposition", "Østergaard et al. 1996, doi:10.1002/mrm.1910360510"),
     "csvd": ("block-circulant, delay-insensitive singular value decomposition", _WU),
@@ -113,7 +114,7 @@ def _deconvolution(result: Result) -> str:
     if recipe.method in _LEANING:
         text += "; Tmax was read from the residue of oSVD, near to what the posterior expects"
     if result.modality is Modality.XA:
-        return text + "."
+        return f"{text}; volume is relative to the artery's, and MTT is volume over flow."
     return (
         f"{text}, with a haematocrit factor of {KAPPA_H:.3f} and a tissue density of "
         f"{TISSUE_DENSITY_G_ML:g} g/mL; MTT is CBV over CBF where the method fits none, and TTP counts from "
@@ -145,7 +146,9 @@ def _references(result: Result) -> tuple[str, ...]:
     chosen = [c.metadata["source"] for c in fields(Recipe) if c.name not in unused]
     solver = _SOLVERS.get(recipe.method, ("", ""))[1]
     of_tmax = _WU if recipe.method in _LEANING else ""
-    return tuple(dict.fromkeys(source for source in (*chosen, _CENTRAL_VOLUME, solver, of_tmax) if source))
+    of_xray = _PERFUSION_DSA if result.modality is Modality.XA else ""
+    sources = (*chosen, _CENTRAL_VOLUME, of_xray, solver, of_tmax)
+    return tuple(dict.fromkeys(source for source in sources if source))
 
 
 def _unused(result: Result) -> set[str]:
