@@ -1,4 +1,4 @@
-"""The wing where PyTorch lives. For now: putting curves on a GPU, for the same methods to run there."""
+"""Putting curves on a GPU, for the same methods to run there."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def on_device(name: str) -> Place:
         If PyTorch is not installed, or has no such device.
     """
     try:
-        import torch  # noqa: PLC0415 - not in the base install, and 2 s to import
+        import torch
     except ImportError as error:
         raise BadRecipe(
             f"the device {name} needs PyTorch",

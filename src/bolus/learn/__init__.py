@@ -1,0 +1,13 @@
+"""Learned systems: cases, splits, networks, training, scores, export, and inference without PyTorch.
+
+`import bolus.learn` and everything that a run needs of it work without PyTorch: a shipped network runs in
+onnxruntime. Training, exporting and `on_device` need `pip install 'bolus[learn]'`.
+"""
+
+from __future__ import annotations
+
+from bolus.learn.device import on_device
+from bolus.learn.ica import Segmenter, carotid
+from bolus.learn.tasks import TASKS, Task
+
+__all__ = ["TASKS", "Segmenter", "Task", "carotid", "on_device"]

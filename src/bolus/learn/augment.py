@@ -1,0 +1,138 @@
+"""Changes to a batch that leave what is learned true, by name: drawn anew for every case."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+import torch
+from torch.nn import functional
+
+from bolus.core.errors import BadRecipe
+
+Batch: TypeAlias = dict[str, Any]
+"""Tensors by name, cases first."""
+Augmentation: TypeAlias = Callable[[Batch, Any], Batch]
+"""`augment(batch, generator)`; the generator is of the processor, so that all devices see the same draws."""
+
+_CHANCE: Final = 0.5
+_SPATIAL: Final = ("image", "target", "mask")
+
+
+def flip(batch: Batch, generator: Any) -> Batch:
+    """Mirror half of the cases left to right, as the paper does."""
+    chosen = _chosen(batch, generator)
+    return batch | {k: torch.where(_as(chosen, v), v.flip(-1), v) for k, v in _images(batch).items()}
+
+
+def shift_scale_rotate(
+    batch: Batch, generator: Any, *, shift: float = 0.0625, scale: float = 0.1, rotate_deg: float = 10.0
+) -> Batch:
+    """Shift, scale and rotate half of the cases; what comes in from outside is mirrored at the edge.
+
+    Parameters
+    ----------
+    batch, generator
+        What to change, and what draws.
+    shift, scale
+        Largest shift along each axis, as a part of the side, and largest change of size.
+    rotate_deg
+        Largest angle [degrees].
+    """
+    n = len(batch["image"])
+    angle = _uniform(n, math.radians(rotate_deg), generator)
+    size = 1.0 + _uniform(n, scale, generator)
+    x, y = (2.0 * _uniform(n, shift, generator) for _ in range(2))  # a side is 2 long in `affine_grid`
+    cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
+    moved = torch.stack([torch.stack([cos, -sin, x], -1), torch.stack([sin, cos, y], -1)], -2)
+    still = torch.eye(2, 3).expand(n, 2, 3)
+    theta = torch.where(_chosen(batch, generator)[:, None, None], moved, still)
+    return batch | {k: _warped(v, theta) for k, v in _images(batch).items()}
+
+
+def tone(
+    batch: Batch, generator: Any, *, gain: float = 0.25, gamma: float = 0.25, noise: float = 0.03
+) -> Batch:
+    """Change contrast, curve and noise of every image: other injections, machines and doses.
+
+    Parameters
+    ----------
+    batch, generator
+        What to change, and what draws.
+    gain, gamma
+        Largest change of the logarithm of contrast, and of its exponent's.
+    noise
+        Largest standard deviation of white noise, in units of the image.
+    """
+    image = batch["image"]
+    n = len(image)
+    factor, power = torch.exp(_uniform(n, gain, generator)), torch.exp(_uniform(n, gamma, generator))
+    sigma = noise * torch.rand(n, generator=generator)
+    white = torch.randn(image.shape, generator=generator).to(image.device)
+    changed = _as(factor, image) * image.clamp(min=0) ** _as(power, image)
+    return batch | {"image": (changed + _as(sigma, image) * white).clamp(min=0)}
+
+
+AUGMENTATIONS: Final[Mapping[str, Augmentation]] = MappingProxyType(
+    {
+        "flip": flip,
+        "shift_scale_rotate": shift_scale_rotate,
+        "shift_scale_rotate_code": partial(shift_scale_rotate, shift=0.05, scale=0.05),
+        "tone": tone,
+    }
+)
+
+
+def augmentation(names: Sequence[str]) -> Augmentation:
+    """Return one augmentation that applies some in turn.
+
+    Raises
+    ------
+    BadRecipe
+        If there is none of some name.
+    """
+    unknown = sorted(set(names) - set(AUGMENTATIONS))
+    if unknown:
+        raise BadRecipe("unknown augmentation", wanted=", ".join(AUGMENTATIONS), found=", ".join(unknown))
+
+    def apply(batch: Batch, generator: Any) -> Batch:
+        for name in names:
+            batch = AUGMENTATIONS[name](batch, generator)
+        return batch
+
+    return apply
+
+
+def _images(batch: Batch) -> Batch:
+    """Return what lies on the pixels of the image."""
+    return {k: batch[k] for k in _SPATIAL if k in batch and batch[k].ndim == batch["image"].ndim}
+
+
+def _chosen(batch: Batch, generator: Any) -> Any:
+    return torch.rand(len(batch["image"]), generator=generator) < _CHANCE
+
+
+def _uniform(n: int, largest: float, generator: Any) -> Any:
+    return largest * (2.0 * torch.rand(n, generator=generator) - 1.0)
+
+
+def _as(value: Any, like: Any) -> Any:
+    """Give one number a case the shape that multiplies a batch."""
+    return value.to(like.device).view(-1, *([1] * (like.ndim - 1)))
+
+
+def _warped(values: Any, theta: Any) -> Any:
+    """Sample where `theta` says: floating-point images linearly, labels at the nearest pixel."""
+    smooth = values.is_floating_point()
+    grid = functional.affine_grid(theta.to(values.device), list(values.shape), align_corners=True)
+    made = functional.grid_sample(
+        values.float(),
+        grid,
+        mode="bilinear" if smooth else "nearest",
+        padding_mode="reflection",
+        align_corners=True,
+    )
+    return made.to(values.dtype)

@@ -1,0 +1,222 @@
+"""Cases on disk: one file a case, one table of them, and a set that reads them as they are asked for."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import zipfile
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bolus.core.arrays import Float32s
+from bolus.core.errors import BadInput, UnreadableFile
+from bolus.learn import files
+
+Arrays: TypeAlias = dict[str, NDArray[Any]]
+"""What a network is shown and judged by: `image`, `target` and what else a task needs."""
+
+MANIFEST: Final = "manifest.csv"
+SOURCE: Final = "source.json"
+_COLUMNS: Final = ("file", "patient", "view", "site", "digest")
+_META: Final = "meta_json"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One example: what a network is shown, and what it should answer.
+
+    Parameters
+    ----------
+    image
+        Shape `(channels, y, x)`, or whatever the task says; float32.
+    target
+        Truth: a mask or maps, shape `(channels, y, x)`, or a label, shape `(1,)`.
+    patient
+        Who it is: splits keep patients together.
+    view, site
+        `AP` or `LAT`, and where it comes from; empty: not said.
+    extra
+        Further arrays by name, such as an arterial curve.
+    meta
+        What else is known, as JSON can hold it: seed, setting, file names.
+    """
+
+    image: Float32s
+    target: NDArray[Any]
+    patient: str
+    view: str = ""
+    site: str = ""
+    extra: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.patient:
+            raise BadInput("a case has no patient", remedy="Give every case the name of its patient.")
+        if not np.isfinite(self.image).all():
+            raise BadInput("the image of a case holds values that are no numbers", where=self.patient)
+
+    @property
+    def digest(self) -> str:
+        """Tell equal images by sixteen hexadecimal digits."""
+        return hashlib.sha256(np.ascontiguousarray(self.image).tobytes()).hexdigest()[:16]
+
+
+def write_case(case: Case, path: Path) -> None:
+    """Write a case as one compressed NumPy archive, whole or not at all."""
+    about = {"patient": case.patient, "view": case.view, "site": case.site, "meta": dict(case.meta)}
+    arrays: dict[str, Any] = {"image": case.image, "target": case.target, **case.extra}
+    with files.whole(path) as made, made.open("wb") as stream:
+        np.savez_compressed(stream, **(arrays | {_META: np.array(json.dumps(about))}))
+
+
+def read_case(path: Path) -> Case:
+    """Read a case that `write_case` wrote.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is missing, truncated or something else.
+    """
+    try:
+        with path.open("rb") as stream, zipfile.ZipFile(stream):
+            stream.seek(0)
+            archive = np.load(stream, allow_pickle=False)
+            arrays = {name: archive[name] for name in archive.files}
+        about = json.loads(str(arrays.pop(_META)))
+        image, target = arrays.pop("image"), arrays.pop("target")
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise UnreadableFile("not a case", where=path, found=str(error)) from error
+    return Case(image, target, about["patient"], about["view"], about["site"], arrays, about["meta"])
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the table of cases: the file, whose it is, and the digest of its image."""
+
+    file: str
+    patient: str
+    view: str = ""
+    site: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A folder of cases and what is in it.
+
+    Parameters
+    ----------
+    folder
+        Where the files of the entries are.
+    entries
+        One a case.
+    source
+        Where the cases come from: generator, version, seeds, or files.
+    """
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Patients, sorted, each once."""
+        return tuple(sorted({e.patient for e in self.entries}))
+
+    def of(self, patients: Sequence[str]) -> Manifest:
+        """Return the entries of some patients."""
+        wanted = set(patients)
+        return Manifest(self.folder, tuple(e for e in self.entries if e.patient in wanted), self.source)
+
+
+def write_manifest(manifest: Manifest) -> None:
+    """Write the table of cases and where they come from into their folder."""
+    with files.whole(manifest.folder / MANIFEST) as made, made.open("w", newline="", encoding="utf-8") as out:
+        rows = csv.writer(out, lineterminator="\n")
+        rows.writerow(_COLUMNS)
+        rows.writerows([getattr(e, name) for name in _COLUMNS] for e in manifest.entries)
+    files.write_json(manifest.folder / SOURCE, dict(manifest.source))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the table of cases of a folder.
+
+    Raises
+    ------
+    UnreadableFile
+        If there is none, or it is not such a table.
+    BadInput
+        If it lists no case.
+    """
+    path = folder / MANIFEST
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        entries = tuple(Entry(**{name: row.get(name) or "" for name in _COLUMNS}) for row in rows)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        remedy = "Make the cases with `bolus learn data`."
+        raise UnreadableFile("no table of cases", where=path, found=str(error), remedy=remedy) from error
+    if not entries or any(not (e.file and e.patient) for e in entries):
+        raise BadInput("the table of cases is empty or lacks names", wanted="file, patient", where=path)
+    source = files.read_json(folder / SOURCE, "where cases come from") if (folder / SOURCE).is_file() else {}
+    return Manifest(folder, entries, source)
+
+
+Fit: TypeAlias = Callable[[Case], Arrays]
+"""Turns a case into arrays of one size, so that cases stack to batches."""
+
+
+class CaseSet(Sequence[Arrays]):
+    """Cases as arrays that stack, read when they are asked for, the last ones kept in memory.
+
+    Parameters
+    ----------
+    manifest
+        Which cases.
+    fit
+        What makes arrays of one size of a case.
+    cache_mb
+        Room for arrays in memory [MB].
+    """
+
+    def __init__(self, manifest: Manifest, fit: Fit, *, cache_mb: float = 1000.0) -> None:
+        self.manifest = manifest
+        self.fit = fit
+        self._room = self._free = int(cache_mb * 1e6)
+        self._kept: OrderedDict[int, Arrays] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.manifest.entries)
+
+    def __getitem__(self, index: Any) -> Any:
+        if index in self._kept:
+            self._kept.move_to_end(index)
+            return self._kept[index]
+        arrays = self.fit(self.case(index))
+        self._keep(index, arrays)
+        return arrays
+
+    def case(self, index: int) -> Case:
+        """Read one case as it is on disk."""
+        return read_case(self.manifest.folder / self.manifest.entries[index].file)
+
+    def _keep(self, index: int, arrays: Arrays) -> None:
+        size = _bytes(arrays)
+        if size > self._room:
+            return
+        self._kept[index] = arrays
+        self._free -= size
+        while self._free < 0:
+            self._free += _bytes(self._kept.popitem(last=False)[1])
+
+
+def _bytes(arrays: Arrays) -> int:
+    return sum(a.nbytes for a in arrays.values())

@@ -1,0 +1,64 @@
+"""Weights as safetensors, and the state of a training that was stopped."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from bolus.core.errors import ShapeMismatch, UnreadableFile
+from bolus.learn import files
+
+
+def save_weights(network: Any, path: Path) -> None:
+    """Write a network's weights in float32, whole or not at all."""
+    tensors = {name: t.detach().cpu().float().contiguous() for name, t in network.state_dict().items()}
+    with files.whole(path) as made:
+        save_file(tensors, made)
+
+
+def load_weights(network: Any, path: Path) -> None:
+    """Read weights into a network.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is missing or holds no weights.
+    ShapeMismatch
+        If they are those of another network.
+    """
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UnreadableFile("no weights", where=path, found=str(error)) from error
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        found = str(error).splitlines()[-1].strip()
+        raise ShapeMismatch("the weights are of another network", where=path, found=found) from error
+
+
+def save_state(state: dict[str, Any], path: Path) -> None:
+    """Write the state of a training, whole or not at all."""
+    with files.whole(path) as made:
+        torch.save(state, made)
+
+
+def load_state(path: Path, device: Any) -> dict[str, Any]:
+    """Read the state of a training; nothing in the file is run.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is missing, truncated or something else.
+    """
+    try:
+        with path.open("rb") as stream:
+            state: dict[str, Any] = torch.load(stream, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise UnreadableFile("no state of a training", where=path, found=str(error).split("\n")[0]) from error
+    return state

@@ -1,0 +1,86 @@
+"""Several processes that train one network, as `torchrun` starts them; or just this one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """A process among those that train together.
+
+    Parameters
+    ----------
+    rank, size
+        Number of this process, from 0, and how many there are.
+    device
+        Where it computes.
+    """
+
+    rank: int
+    size: int
+    device: Any
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files."""
+        return self.rank == 0
+
+    def share(self, order: Sequence[int]) -> list[int]:
+        """Return this process's part of an order; all get equally many, some cases twice if need be."""
+        lacking = -len(order) % self.size
+        return [*order, *order[:lacking]][self.rank :: self.size]
+
+    def wrapped(self, network: Any) -> Any:
+        """Return a network whose gradients are averaged over all processes."""
+        return network if self.size == 1 else DistributedDataParallel(network)
+
+    def quiet(self, network: Any, *, until_later: bool) -> Any:
+        """Return a context in which gradients stay here while more are to be added."""
+        return network.no_sync() if self.size > 1 and until_later else nullcontext()
+
+    def gathered(self, mine: Any) -> list[Any]:
+        """Return what every process gives, in the order of their ranks, to each of them."""
+        if self.size == 1:
+            return [mine]
+        everyone: list[Any] = [None] * self.size
+        distributed.all_gather_object(everyone, mine)
+        return everyone
+
+
+@contextmanager
+def joined(device: str = "auto") -> Iterator[Crew]:
+    """Join the processes that `torchrun` started, or work alone; leave them at the end.
+
+    Parameters
+    ----------
+    device
+        A device of PyTorch; `auto`: a GPU for each process where there is one, else the processor.
+    """
+    rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    place = _place(device)
+    if size == 1:
+        yield Crew(0, 1, place)
+        return
+    distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    try:
+        yield Crew(rank, size, place)
+    finally:
+        distributed.destroy_process_group()
+
+
+def _place(device: str) -> Any:
+    if device == "auto":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+    place = torch.device(device)
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    return place

@@ -1,0 +1,151 @@
+"""From a training's best weights to a network that runs without PyTorch."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from bolus import __version__
+from bolus.core.errors import BadInput
+from bolus.learn import checkpoint, files, infer
+from bolus.learn import recipe as recipes
+from bolus.learn.card import Card, write_card
+from bolus.learn.networks import HEADS, build
+from bolus.learn.recipe import TrainRecipe
+from bolus.learn.tasks import Task
+from bolus.learn.train import BEST, RECIPE
+
+OPSET: Final = 18
+"""Of ONNX: the oldest that PyTorch's exporter writes without converting."""
+TOLERANCE: Final = 1e-4
+"""Largest difference between the answers of PyTorch and onnxruntime."""
+_SIDES: Final = (64, 96)  # of the image that is traced; the check uses others
+
+
+def network_of(task: Task, recipe: TrainRecipe, weights: Path) -> Any:
+    """Return a network with its head, that answers as its card says, with weights of a file.
+
+    Raises
+    ------
+    UnreadableFile, ShapeMismatch
+        If the file is missing, holds no weights, or those of another network.
+    """
+    network = build(recipe.network, task.channels, recipe.options)
+    checkpoint.load_weights(network, weights)
+    return nn.Sequential(network, HEADS[task.head]()).eval()
+
+
+def export(task: Task, run: Path, out: Path, card: Card) -> Card:
+    """Write a training's best network as ONNX, with its card beside it.
+
+    Parameters
+    ----------
+    task, run
+        What was learned, and the folder of its training.
+    out
+        `.onnx` file to write.
+    card
+        What the card shall say; files and version are filled in here.
+
+    Returns
+    -------
+    The card that was written.
+
+    Raises
+    ------
+    UnreadableFile
+        If the folder holds no training.
+    BadInput
+        If onnxruntime answers otherwise than PyTorch.
+    """
+    network = network_of(task, recipes.read(run / RECIPE), run / BEST)
+    with files.whole(out) as made:
+        write_onnx(network, task.channels, made)
+        check_parity(network, task.channels, made)
+    signed = replace(card, files={out.name: files.sha256(out)}, version=__version__)
+    write_card(signed, out.with_suffix(".json"))
+    return signed
+
+
+def write_onnx(network: Any, channels: int, path: Path) -> None:
+    """Write a network of images as ONNX; cases and both sides of the image may be any number."""
+    example = torch.zeros(2, channels, *_SIDES)
+    free = {0: torch.export.Dim("cases"), 2: torch.export.Dim("y", min=32), 3: torch.export.Dim("x", min=32)}
+    with _hushed():
+        torch.onnx.export(
+            network,
+            (example,),
+            path,
+            input_names=["image"],
+            output_names=["answer"],
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            dynamic_shapes=(free,),
+            verbose=False,
+        )
+    _bare(path)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep to itself what the exporter says about itself."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _bare(path: Path) -> None:
+    """Leave out of a file where, on which machine, each of its nodes comes from."""
+    model = onnx.load(path)
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    onnx.save(model, path)
+
+
+def check_parity(network: Any, channels: int, path: Path) -> float:
+    """Compare the answers of both on images of sizes that were not traced.
+
+    Returns
+    -------
+    The largest difference.
+
+    Raises
+    ------
+    BadInput
+        If it is more than 1e-4.
+    """
+    draw = np.random.default_rng(0)
+    session = infer.session(path, 1)
+    worst = 0.0
+    for shape in ((1, channels, 128, 128), (3, channels, 160, 64)):
+        image = draw.random(shape, dtype=np.float32)
+        with torch.inference_mode():
+            wanted = network(torch.from_numpy(image)).numpy()
+        found = session.run(None, {session.get_inputs()[0].name: image})[0]
+        worst = max(worst, float(np.abs(found - wanted).max()))
+    if not worst <= TOLERANCE:
+        raise BadInput(
+            "the exported network answers otherwise than the trained one",
+            wanted=f"differences up to {TOLERANCE:g}",
+            found=f"{worst:.2g}",
+            where=path,
+        )
+    return worst

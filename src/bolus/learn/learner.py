@@ -1,0 +1,132 @@
+"""A network on its way: weights, optimiser and what they went through."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+import torch
+from torch.nn.utils import clip_grad_norm_
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from bolus.core.errors import BadRecipe
+from bolus.learn.crew import Crew
+from bolus.learn.networks import build
+from bolus.learn.recipe import TrainRecipe
+from bolus.learn.tasks import Task
+
+_DTYPES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(slots=True)
+class Learner:
+    """All that changes while a network is trained, and can be written down and taken up again."""
+
+    network: Any
+    optimizer: Any
+    plateau: Any
+    scaler: Any
+    autocast: Any
+    log: list[dict[str, float]] = field(default_factory=list)
+    best: float = math.nan
+    stale: int = 0
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are done."""
+        return len(self.log)
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time that was spent [s], of the process that spent most."""
+        return self.log[-1]["cpu_s"] if self.log else 0.0
+
+    @property
+    def rate(self) -> float:
+        """Step of the optimiser."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    @property
+    def bare(self) -> Any:
+        """The network without what averages gradients."""
+        return getattr(self.network, "module", self.network)
+
+    def state(self) -> dict[str, Any]:
+        """Return all of it as PyTorch can write it."""
+        parts = {name: getattr(self, name).state_dict() for name in ("optimizer", "plateau", "scaler")}
+        return {
+            "network": self.bare.state_dict(),
+            **parts,
+            "log": self.log,
+            "best": self.best,
+            "stale": self.stale,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state` gave."""
+        self.bare.load_state_dict(state["network"])
+        for name in ("optimizer", "plateau", "scaler"):
+            getattr(self, name).load_state_dict(state[name])
+        self.log, self.best, self.stale = list(state["log"]), state["best"], state["stale"]
+
+    def set_rate(self, recipe: TrainRecipe) -> None:
+        """Set the step of the epoch that begins, where the schedule is a cosine."""
+        if recipe.schedule != "cosine":
+            return
+        spent = self.cpu_s / (60.0 * recipe.minutes) if recipe.minutes else 0.0
+        done = min(max(self.epoch / recipe.epochs, spent), 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.min_lr + 0.5 * (recipe.lr - recipe.min_lr) * (1.0 + math.cos(math.pi * done))
+
+    def step(self, recipe: TrainRecipe) -> None:
+        """Change the weights by the gradients that were added up."""
+        self.scaler.unscale_(self.optimizer)
+        if recipe.clip_norm is not None:
+            clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def judge(self, score: float, task: Task, recipe: TrainRecipe) -> None:
+        """Take note of the validation score of an epoch."""
+        if recipe.schedule == "plateau":
+            self.plateau.step(score)
+        first, more = math.isnan(self.best), task.mode == "max"
+        better = first or (score > self.best if more else score < self.best)
+        self.best, self.stale = (score, 0) if better else (self.best, self.stale + 1)
+
+
+def fresh_learner(task: Task, recipe: TrainRecipe, crew: Crew) -> Learner:
+    """Return a network with fresh weights, which the recipe's seed gives, on the crew's device."""
+    torch.manual_seed(recipe.seed)
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    network = build(recipe.network, task.channels, recipe.options).to(crew.device, memory_format=layout)
+    optimizer = _optimizer(recipe, network)
+    return Learner(
+        network=crew.wrapped(network),
+        optimizer=optimizer,
+        plateau=ReduceLROnPlateau(
+            optimizer, task.mode, factor=recipe.factor, patience=recipe.patience, min_lr=recipe.min_lr
+        ),
+        scaler=torch.amp.GradScaler(crew.device.type, enabled=recipe.precision == "fp16"),
+        autocast=_autocast(recipe, crew),
+    )
+
+
+def _optimizer(recipe: TrainRecipe, network: Any) -> Any:
+    shared = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
+    if recipe.optimizer == "rmsprop":
+        return torch.optim.RMSprop(network.parameters(), momentum=recipe.momentum, **shared)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
+    return kind(network.parameters(), **shared)
+
+
+def _autocast(recipe: TrainRecipe, crew: Crew) -> Any:
+    """Return what makes contexts in which the network computes in the recipe's precision."""
+    if recipe.precision == "fp16" and crew.device.type != "cuda":
+        raise BadRecipe("fp16 needs a CUDA device", found=str(crew.device), remedy="Use bf16 or float32.")
+    dtype = _DTYPES.get(recipe.precision)
+    return partial(torch.autocast, crew.device.type, dtype=dtype, enabled=dtype is not None)

@@ -1,0 +1,125 @@
+"""Every choice of a training, as one value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from bolus.core.errors import BadRecipe, UnreadableFile
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRecipe:
+    """How a network is made and trained.
+
+    Parameters
+    ----------
+    network, options
+        A name of `bolus.learn.networks.NETWORKS`, and its arguments.
+    size
+        Pixels along a side of what the network is shown.
+    loss
+        A name of `bolus.learn.losses.LOSSES`.
+    augment
+        Names of `bolus.learn.augment.AUGMENTATIONS`, in order.
+    optimizer, lr, momentum, weight_decay
+        `rmsprop`, `adam` or `adamw`, and its step. Momentum is of RMSprop.
+    schedule
+        `plateau`: times `factor` after `patience` epochs without a better validation score, down to `min_lr`;
+        `cosine`: half a cosine over the budget, down to `min_lr`; `constant`.
+    stop_after
+        Epochs without a better validation score after which training ends.
+    epochs, minutes
+        Budget: whichever comes first. Minutes are of processor time of this process, which other programs on
+        the machine do not change; None: no limit.
+    batch, accumulate
+        Cases a step on each processor, and steps whose gradients are added up.
+    clip_norm
+        Largest norm of the gradient; None: not clipped.
+    precision
+        `float32`, `bf16` or `fp16` (CUDA only) in forward and backward; weights stay float32.
+    channels_last
+        Lay images out with channels last, which is faster.
+    seed
+        Of weights, order and augmentation.
+    """
+
+    network: str = "unet"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    size: int = 320
+    loss: str = "dice_ce"
+    augment: tuple[str, ...] = ()
+    optimizer: Literal["rmsprop", "adam", "adamw"] = "adamw"
+    lr: float = 2e-3
+    momentum: float = 0.9
+    weight_decay: float = 1e-2
+    schedule: Literal["plateau", "cosine", "constant"] = "cosine"
+    patience: int = 10
+    factor: float = 0.5
+    min_lr: float = 1e-8
+    stop_after: int = 50
+    epochs: int = 1000
+    minutes: float | None = None
+    batch: int = 4
+    accumulate: int = 1
+    clip_norm: float | None = None
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    channels_last: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("size", "epochs", "batch", "accumulate", "patience", "stop_after"):
+            _require(name, getattr(self, name) >= 1, "at least 1", getattr(self, name))
+        _require("lr", self.lr > 0, "a positive number", self.lr)
+        _require("minutes", self.minutes is None or self.minutes > 0, "a positive number", self.minutes)
+        for name, choices in _CHOICES.items():
+            _require(name, getattr(self, name) in choices, ", ".join(choices), getattr(self, name))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all choices as JSON can hold them."""
+        return asdict(self) | {"options": dict(self.options), "augment": list(self.augment)}
+
+
+_CHOICES = {
+    "optimizer": ("rmsprop", "adam", "adamw"),
+    "schedule": ("plateau", "cosine", "constant"),
+    "precision": ("float32", "bf16", "fp16"),
+}
+
+
+def _require(name: str, holds: bool, wanted: str, found: Any) -> None:
+    if not holds:
+        raise BadRecipe(f"{name} of the training recipe is out of range", wanted=wanted, found=str(found))
+
+
+def from_dict(choices: Mapping[str, Any]) -> TrainRecipe:
+    """Return the recipe of choices by name.
+
+    Raises
+    ------
+    BadRecipe
+        If a choice is unknown or out of range.
+    """
+    unknown = sorted(set(choices) - {f.name for f in fields(TrainRecipe)})
+    if unknown:
+        raise BadRecipe("unknown choice in the training recipe", found=", ".join(unknown))
+    return TrainRecipe(**(dict(choices) | {"augment": tuple(choices.get("augment", ()))}))
+
+
+def read(file: Path) -> TrainRecipe:
+    """Read a recipe that a training wrote as JSON.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is missing or not JSON.
+    """
+    try:
+        return from_dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        if isinstance(error, BadRecipe):
+            raise
+        raise UnreadableFile("the training recipe cannot be read", where=file, found=str(error)) from error

@@ -1,0 +1,271 @@
+"""Training: one loop for every task, read from top to bottom.
+
+A run's folder holds `recipe.json`, `split.json`, `log.csv` (one line an epoch), `best.safetensors` (the epoch
+with the best validation score), `card.json` and `state.pt`. The state is written whole after each epoch, and
+what is drawn in an epoch depends on the seed and the epoch alone: a run that was killed and resumed on the
+processor ends with the very weights of an unbroken one.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from bolus.core.errors import BadInput, BadRecipe
+from bolus.core.finding import Progress, silent
+from bolus.learn import checkpoint, files, splits
+from bolus.learn.augment import augmentation
+from bolus.learn.cases import CaseSet, Manifest
+from bolus.learn.crew import Crew, joined
+from bolus.learn.infer import usable_processors
+from bolus.learn.learner import Learner, fresh_learner
+from bolus.learn.losses import loss
+from bolus.learn.networks import HEADS
+from bolus.learn.recipe import TrainRecipe
+from bolus.learn.score import METRICS
+from bolus.learn.splits import Split
+from bolus.learn.tasks import Task
+
+RECIPE: Final = "recipe.json"
+SPLIT: Final = "split.json"
+LOG: Final = "log.csv"
+BEST: Final = "best.safetensors"
+STATE: Final = "state.pt"
+_BUDGET: Final = ("epochs", "minutes", "stop_after")
+"""Choices that may change when a run is resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where a training writes and what it runs on; none of it changes what is learned.
+
+    Parameters
+    ----------
+    folder
+        For all that it writes.
+    resume
+        Go on where the folder's state ends; start where there is none.
+    device
+        A device of PyTorch; `auto`: a GPU where there is one.
+    threads
+        Of the processor; 0: all that this process may use.
+    workers
+        Processes that read cases ahead; 0: none.
+    cache_mb
+        Room for cases in memory [MB].
+    """
+
+    folder: Path
+    resume: bool = False
+    device: str = "auto"
+    threads: int = 0
+    workers: int = 0
+    cache_mb: float = 2000.0
+
+
+def train(
+    task: Task,
+    recipe: TrainRecipe,
+    manifest: Manifest,
+    split: Split,
+    *,
+    run: Run,
+    progress: Progress = silent,
+) -> float:
+    """Train a network and keep the weights of the epoch that validates best.
+
+    Started by `torchrun`, all its processes train the same network; each takes its share of every epoch.
+
+    Parameters
+    ----------
+    task, recipe
+        What is learned, and how.
+    manifest, split
+        The cases, and which patients are for what.
+    run
+        Where it writes and what it runs on.
+    progress
+        Called as `progress("train", done, epochs)` after each epoch.
+
+    Returns
+    -------
+    The best validation score.
+
+    Raises
+    ------
+    BadInput
+        If the split leaks, or names patients without cases.
+    BadRecipe
+        If a choice is unknown, the folder holds another run, or training diverged.
+    """
+    splits.check_leakage(split, manifest)
+    torch.set_num_threads(run.threads or usable_processors())
+    fit = partial(_fit, task, recipe.size)
+    learning, validating = (
+        CaseSet(manifest.of(part), fit, cache_mb=run.cache_mb) for part in (split.train, split.validation)
+    )
+    with joined(run.device) as crew, _board(run.folder, crew) as board:
+        learner = fresh_learner(task, recipe, crew)
+        _open_folder(run, recipe, split, crew)
+        _resume(learner, run, crew)
+        while not _is_over(learner, recipe):
+            began = time.process_time(), time.perf_counter()
+            learner.set_rate(recipe)
+            row = {"lr": learner.rate}
+            row["loss"] = _learn(learner, recipe, _batches(learning, recipe, run, crew, learner.epoch), crew)
+            row[task.metric] = _validate(learner, task, recipe, validating, crew)
+            learner.judge(row[task.metric], task, recipe)
+            _enter(learner, row, began, crew)
+            if crew.leads:
+                _write(learner, list(row), run.folder, board)
+            progress("train", learner.epoch, recipe.epochs)
+    return learner.best
+
+
+def _fit(task: Task, size: int, case: Any) -> Any:
+    return task.fit(case, size)
+
+
+def _open_folder(run: Run, recipe: TrainRecipe, split: Split, crew: Crew) -> None:
+    """Make sure that the folder is new, or holds this very run, and write down what is going to be done."""
+    if (run.folder / RECIPE).is_file():
+        _require_same_run(run, recipe, split)
+    if crew.leads:
+        files.write_json(run.folder / RECIPE, recipe.as_dict())
+        splits.write_split(split, run.folder / SPLIT)
+    crew.gathered(None)  # nobody looks for files before they are there
+
+
+def _require_same_run(run: Run, recipe: TrainRecipe, split: Split) -> None:
+    if not run.resume:
+        remedy = "Go on with --resume, or choose another folder."
+        raise BadRecipe("the folder holds a training", where=run.folder, remedy=remedy)
+    before = files.read_json(run.folder / RECIPE, "the training recipe")
+    now = recipe.as_dict()
+    changed = sorted(name for name in now if now[name] != before.get(name) and name not in _BUDGET)
+    if changed or splits.read_split(run.folder / SPLIT) != split:
+        what = ", ".join(changed) or "the split"
+        raise BadRecipe("a run is resumed as it began", where=run.folder, found=f"other {what}")
+
+
+def _resume(learner: Learner, run: Run, crew: Crew) -> None:
+    if run.resume and (run.folder / STATE).is_file():
+        learner.restore(checkpoint.load_state(run.folder / STATE, crew.device))
+
+
+def _is_over(learner: Learner, recipe: TrainRecipe) -> bool:
+    out_of_time = recipe.minutes is not None and learner.cpu_s >= 60.0 * recipe.minutes
+    return learner.epoch >= recipe.epochs or learner.stale >= recipe.stop_after or out_of_time
+
+
+def _batches(cases: CaseSet, recipe: TrainRecipe, run: Run, crew: Crew, epoch: int) -> Any:
+    """Return the batches of an epoch, in an order that the seed and the epoch give."""
+    order = np.random.default_rng([recipe.seed, epoch]).permutation(len(cases)).tolist()
+    return DataLoader(cases, recipe.batch, sampler=crew.share(order), num_workers=run.workers)
+
+
+def _learn(learner: Learner, recipe: TrainRecipe, batches: Any, crew: Crew) -> float:
+    """Go once through the training cases; return the mean loss."""
+    objective, augment = loss(recipe.loss), augmentation(recipe.augment)
+    generator = _generator(recipe.seed, learner.epoch, crew.rank)
+    learner.network.train()
+    total, n = torch.zeros((), device=crew.device), len(batches)
+    for i, loaded in enumerate(batches):
+        batch = augment(_moved(loaded, recipe, crew), generator)
+        more = (i + 1) % recipe.accumulate != 0 and i + 1 < n
+        with crew.quiet(learner.network, until_later=more):
+            with learner.autocast():
+                output = learner.network(batch["image"])
+            lost = objective(output.float(), batch)
+            learner.scaler.scale(lost / recipe.accumulate).backward()
+        if not more:
+            learner.step(recipe)
+        total += lost.detach()
+    mean = float(np.mean(crew.gathered(float(total) / n)))
+    if not math.isfinite(mean):
+        raise BadRecipe(
+            "training diverged: the loss is no number", found=f"lr {recipe.lr:g}", remedy="Lower lr."
+        )
+    return mean
+
+
+def _generator(*numbers: int) -> Any:
+    """Seed what is drawn in this epoch, dropout included, and return the generator of augmentation."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    torch.manual_seed(seed)
+    return torch.Generator().manual_seed(seed)
+
+
+def _moved(batch: Mapping[str, Any], recipe: TrainRecipe, crew: Crew) -> dict[str, Any]:
+    moved = {name: values.to(crew.device, non_blocking=True) for name, values in batch.items()}
+    if recipe.channels_last and moved["image"].ndim == 4:
+        moved["image"] = moved["image"].contiguous(memory_format=torch.channels_last)
+    return moved
+
+
+def _validate(learner: Learner, task: Task, recipe: TrainRecipe, cases: CaseSet, crew: Crew) -> float:
+    """Return the mean of the task's metric over the validation cases."""
+    metric, head, network = METRICS[task.metric], HEADS[task.head](), learner.bare.eval()
+    scores = []
+    with torch.inference_mode():
+        for loaded in DataLoader(cases, recipe.batch, sampler=range(crew.rank, len(cases), crew.size)):
+            with learner.autocast():
+                output = network(_moved(loaded, recipe, crew)["image"])
+            arrays = {name: values.numpy() for name, values in loaded.items()}
+            for i, answer in enumerate(head(output.float()).cpu().numpy()):
+                scores.append(metric(answer, {name: values[i] for name, values in arrays.items()}))
+    mean = float(np.mean(sorted(score for part in crew.gathered(scores) for score in part)))
+    if not math.isfinite(mean):
+        raise BadInput(f"validation gave no {task.metric}", found=str(mean))
+    return mean
+
+
+def _enter(learner: Learner, epoch: Mapping[str, float], began: tuple[float, float], crew: Crew) -> None:
+    """Write an epoch into the log, with the processor and wall time that it took."""
+    cpu_s = learner.cpu_s + max(crew.gathered(time.process_time() - began[0]))
+    row = {"epoch": learner.epoch + 1, **epoch, "best": learner.best}
+    learner.log.append(row | {"cpu_s": cpu_s, "wall_s": time.perf_counter() - began[1]})
+
+
+def _write(learner: Learner, drawn: list[str], folder: Path, board: Any) -> None:
+    """Write weights if they are the best, then the log, then the state: a kill in between costs one epoch."""
+    if learner.stale == 0:
+        checkpoint.save_weights(learner.bare, folder / BEST)
+    with files.whole(folder / LOG) as made, made.open("w", newline="", encoding="utf-8") as out:
+        rows = csv.DictWriter(out, list(learner.log[0]), lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(learner.log)
+    checkpoint.save_state(learner.state(), folder / STATE)
+    for name in drawn:
+        board.add_scalar(name, learner.log[-1][name], learner.epoch)
+
+
+class _NoBoard:
+    """Stands in where TensorBoard is not installed."""
+
+    def add_scalar(self, name: str, value: float, step: int) -> None:
+        """Do nothing."""
+
+
+@contextmanager
+def _board(folder: Path, crew: Crew) -> Iterator[Any]:
+    """Yield what draws curves in TensorBoard, where it is installed."""
+    if not crew.leads or find_spec("tensorboard") is None:
+        yield _NoBoard()
+        return
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(folder / "tensorboard") as board:
+        yield board

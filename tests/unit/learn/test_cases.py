@@ -1,0 +1,81 @@
+"""Cases, their table, and the set that reads them."""
+
+import numpy as np
+import pytest
+
+from bolus.core.errors import BadInput, UnreadableFile
+from bolus.learn.cases import Case, CaseSet, Manifest, read_case, read_manifest, write_case, write_manifest
+
+
+def case(**changes):
+    image = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+    target = (image > 5).astype(np.uint8)
+    return Case(**({"image": image, "target": target, "patient": "p1", "view": "AP"} | changes))
+
+
+def test_a_case_is_read_as_it_was_written(tmp_path):
+    made = case(extra={"aif": np.ones(5, np.float32)}, meta={"seed": 3}, site="here")
+
+    write_case(made, tmp_path / "sub" / "a.npz")
+    read = read_case(tmp_path / "sub" / "a.npz")
+
+    np.testing.assert_array_equal(read.image, made.image)
+    np.testing.assert_array_equal(read.target, made.target)
+    np.testing.assert_array_equal(read.extra["aif"], made.extra["aif"])
+    assert (read.patient, read.view, read.site, read.meta) == ("p1", "AP", "here", {"seed": 3})
+    assert read.digest == made.digest
+    assert [p.name for p in (tmp_path / "sub").iterdir()] == ["a.npz"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 cut", b"text"])
+def test_what_is_no_case_is_refused(tmp_path, content):
+    path = tmp_path / "a.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UnreadableFile, match="not a case"):
+        read_case(path)
+
+
+def test_a_truncated_case_is_refused(tmp_path):
+    write_case(case(), tmp_path / "a.npz")
+    whole = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UnreadableFile):
+        read_case(tmp_path / "a.npz")
+
+
+def test_a_case_needs_a_patient_and_finite_values():
+    with pytest.raises(BadInput, match="no patient"):
+        case(patient="")
+    with pytest.raises(BadInput, match="no numbers"):
+        case(image=np.full((1, 2, 2), np.nan, np.float32))
+
+
+def test_the_table_is_read_as_it_was_written(tubes):
+    assert read_manifest(tubes.folder) == tubes
+    assert tubes.patients == tuple(f"p{i}" for i in range(8))
+    assert [e.patient for e in tubes.of(["p3", "p5"]).entries] == ["p3", "p5"]
+
+
+def test_a_table_that_is_missing_or_empty_is_refused(tmp_path):
+    with pytest.raises(UnreadableFile, match="no table"):
+        read_manifest(tmp_path)
+    write_manifest(Manifest(tmp_path, ()))
+    with pytest.raises(BadInput, match="empty"):
+        read_manifest(tmp_path)
+
+
+def test_the_set_keeps_as_many_cases_as_fit(tubes):
+    reads = []
+
+    def fit(one):
+        reads.append(one.patient)
+        return {"image": one.image}
+
+    mb = 2.5 * 48 * 48 * 4 / 1e6
+    cases = CaseSet(tubes, fit, cache_mb=mb)
+    for i in (0, 1, 0, 1, 2, 1, 0):
+        assert cases[i]["image"].shape == (1, 48, 48)
+
+    assert len(cases) == 8
+    assert reads == ["p0", "p1", "p2", "p0"]

@@ -1,0 +1,154 @@
+"""One loop: it learns, keeps the best, stops, and goes on after a kill as if nothing had happened."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bolus.core.errors import BadRecipe, ShapeMismatch, UnreadableFile
+from bolus.learn.splits import split_patients
+from bolus.learn.tasks import TASKS
+
+torch = pytest.importorskip("torch")
+
+from bolus.learn import checkpoint  # noqa: E402
+from bolus.learn.export import network_of  # noqa: E402
+from bolus.learn.train import Run, train  # noqa: E402
+
+TASK = TASKS["ica"]
+TINY = replace(
+    TASK.preset("small"), size=48, options={"width": 4, "outputs": 1}, epochs=4, batch=2, precision="float32"
+)
+
+
+def trained(tubes, folder, recipe=TINY, **changes):
+    split = split_patients(tubes.patients, seed=1)
+    return train(TASK, recipe, tubes, split, run=Run(folder, device="cpu", threads=1, **changes))
+
+
+def weights(folder):
+    return {k: v.numpy() for k, v in checkpoint.load_state(folder / "state.pt", "cpu")["network"].items()}
+
+
+def log(folder):
+    with (folder / "log.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    return [{k: v for k, v in row.items() if not k.endswith("_s")} for row in rows]
+
+
+def same(a, b):
+    assert log(a) == log(b)
+    one, other = weights(a), weights(b)
+    assert all(np.array_equal(one[k], other[k]) for k in one)
+    assert (a / "best.safetensors").read_bytes() == (b / "best.safetensors").read_bytes()
+
+
+def test_it_learns_the_cases_by_heart(tubes, tmp_path):
+    recipe = replace(TINY, epochs=60, augment=(), options={"width": 8, "outputs": 1}, lr=5e-3)
+    assert trained(tubes, tmp_path / "run", recipe) > 0.85
+    losses = [float(row["loss"]) for row in log(tmp_path / "run")]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer": "rmsprop", "schedule": "plateau", "patience": 1, "lr": 1e-4},
+        {"optimizer": "adam", "schedule": "constant", "accumulate": 2, "precision": "bf16"},
+    ],
+)
+def test_a_resumed_run_equals_an_unbroken_one(tubes, tmp_path, changes):
+    recipe = replace(TINY, **changes)
+
+    trained(tubes, tmp_path / "whole", recipe)
+    trained(tubes, tmp_path / "parts", replace(recipe, epochs=2) if recipe.schedule != "cosine" else recipe)
+    if recipe.schedule == "cosine":
+        pytest.skip("its rate depends on the number of epochs: see the killed run")
+    trained(tubes, tmp_path / "parts", recipe, resume=True)
+
+    same(tmp_path / "whole", tmp_path / "parts")
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from test_train import TINY, trained
+from dataclasses import replace
+from bolus.learn.cases import read_manifest
+trained(read_manifest(Path(sys.argv[1])), Path(sys.argv[2]), replace(TINY, epochs=12), resume=True)
+"""
+
+
+def test_a_killed_and_resumed_run_equals_an_unbroken_one(tubes, tmp_path):
+    recipe, killed = replace(TINY, epochs=12), tmp_path / "killed"
+    here = os.path.dirname(__file__)  # noqa: PTH120
+    program = subprocess.Popen([sys.executable, "-c", PROGRAM, tubes.folder, killed, here])
+    while program.poll() is None and not (killed / "state.pt").is_file():
+        time.sleep(0.005)
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+
+    trained(tubes, killed, recipe, resume=True)
+    trained(tubes, tmp_path / "whole", recipe)
+
+    same(killed, tmp_path / "whole")
+    assert not [p for p in killed.iterdir() if p.name.startswith(".") and p.suffix == ".pt"]
+
+
+def test_it_stops_when_validation_no_longer_improves(tubes, tmp_path):
+    recipe = replace(TINY, epochs=50, stop_after=3, lr=1e-9, schedule="constant", augment=())
+    trained(tubes, tmp_path / "run", recipe)
+    assert len(log(tmp_path / "run")) < 20
+
+
+def test_it_stops_when_its_minutes_are_spent(tubes, tmp_path):
+    trained(tubes, tmp_path / "run", replace(TINY, epochs=1000, minutes=0.001))
+    assert len(log(tmp_path / "run")) < 20
+
+
+def test_a_folder_with_a_run_is_not_overwritten_nor_resumed_as_another(tubes, tmp_path):
+    trained(tubes, tmp_path / "run", replace(TINY, epochs=1))
+    with pytest.raises(BadRecipe, match="holds a training"):
+        trained(tubes, tmp_path / "run", replace(TINY, epochs=1))
+    with pytest.raises(BadRecipe, match="other lr"):
+        trained(tubes, tmp_path / "run", replace(TINY, epochs=2, lr=1e-5), resume=True)
+
+
+def test_a_run_that_diverges_says_so(tubes, tmp_path):
+    recipe = replace(TINY, lr=3e38, clip_norm=None, optimizer="rmsprop", schedule="constant")
+    with pytest.raises(BadRecipe, match="diverged"):
+        trained(tubes, tmp_path / "run", recipe)
+
+
+def test_fp16_needs_cuda(tubes, tmp_path):
+    with pytest.raises(BadRecipe, match="CUDA"):
+        trained(tubes, tmp_path / "run", replace(TINY, precision="fp16"))
+
+
+def test_weights_of_another_network_are_refused(tubes, tmp_path):
+    trained(tubes, tmp_path / "run", replace(TINY, epochs=1))
+    with pytest.raises(ShapeMismatch, match="another network"):
+        network_of(TASK, replace(TINY, options={"width": 8}), tmp_path / "run" / "best.safetensors")
+    (tmp_path / "bad.safetensors").write_bytes(b"no")
+    with pytest.raises(UnreadableFile, match="no weights"):
+        network_of(TASK, TINY, tmp_path / "bad.safetensors")
+    with pytest.raises(UnreadableFile, match="no state"):
+        checkpoint.load_state(tmp_path / "bad.safetensors", "cpu")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
+def test_it_learns_on_a_gpu(tubes, tmp_path, precision):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA here")
+    recipe = replace(TINY, epochs=40, augment=(), lr=5e-3, precision=precision)
+    split = split_patients(tubes.patients, seed=1)
+    assert train(TASK, recipe, tubes, split, run=Run(tmp_path / "run", device="cuda")) > 0.6
