@@ -12,7 +12,7 @@ from bolus.core.arrays import Curve, Float32s, Float64s, Mask
 from bolus.core.errors import NoBolus
 from bolus.core.finding import Finding, Severity
 from bolus.core.series import Voxels
-from bolus.core.units import Modality
+from bolus.core.units import Modality, Unit
 from bolus.physics.noise import noise_sd
 
 BLOCK = 16_384
@@ -34,8 +34,10 @@ _AHEAD_S, _USUALLY_AHEAD_S = 6.0, 3.0
 _TOGETHER, _BY_CHANCE = 0.1, 1.2
 """Least rise of the mean over the mean rise: 0.1, and 1.2 over the root of the number of voxels, which is
 twice what voxels reach that peak by chance."""
-_WEAKEST = {Modality.CT: 3.0, Modality.MR: 0.03, Modality.XA: 0.0}
-"""Smallest rise of the arterial mean that can be contrast: HU, share of the signal, any."""
+_WEAKEST = {Unit.HU: 3.0, Unit.SIGNAL: 0.03, Unit.NAT: 0.02}
+"""Smallest rise of the arterial mean that can be contrast: HU, share of the signal, density."""
+_SETTLING_XRAY_S = 1.0
+"""The same as `_SETTLING_S` for an injection into the carotid, which fills it within 1-2 s [s]."""
 _CT_RANGE_HU = (-100.0, 300.0)
 """Median over time outside this is air or bone [HU]."""
 
@@ -82,7 +84,8 @@ def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
     Parameters
     ----------
     voxels
-        Curves `(voxels, t)` in HU (CT) or signal (MR, XA); even, uneven or per-slice times.
+        Curves `(voxels, t)` in HU (CT), signal (MR) or nat (XA, from `to_density` or `subtract`); even,
+        uneven or per-slice times.
     tissue
         Brain tissue, shape `(x, y, z)`. Its mean has little noise and enhances up to 6 s after the
         arteries: where given, it bounds the arrival, which motion at the rim of the brain may upset.
@@ -112,7 +115,8 @@ def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
     dt = float(np.median(np.diff(times)))
     settling = min(ceil(_SETTLING_S / dt), 3) if voxels.modality is Modality.MR else 0
     settling = min(settling, times.size - 5)
-    start = min(max(3, ceil(_SETTLING_S / dt)), times.size - settling)
+    quiet_s = _SETTLING_XRAY_S if voxels.modality is Modality.XA else _SETTLING_S
+    start = min(max(3, ceil(quiet_s / dt)), times.size - settling)
     arrival = _arrival_frame(_early(voxels, rises), settling, start)
     if tissue is not None:
         later = _tissue_arrival(voxels, tissue, settling, start)
@@ -131,7 +135,7 @@ def _require_frames(times: Float64s) -> None:
 
 
 def upward(curves: Float32s, modality: Modality) -> Float32s:
-    """Turn curves `(voxels, t)` so that contrast makes them rise: HU, or share of the median signal.
+    """Turn curves `(voxels, t)` so that contrast makes them rise: HU, density, or share of the signal.
 
     Rows that are air or bone (CT), dark (MR, median not positive) or not finite become NaN.
     """
@@ -140,7 +144,7 @@ def upward(curves: Float32s, modality: Modality) -> Float32s:
         low, high = _CT_RANGE_HU
         return np.where((middle >= low) & (middle <= high), curves, np.float32(np.nan))
     if modality is Modality.XA:
-        return np.asarray(-curves, dtype=np.float32)
+        return np.asarray(curves, dtype=np.float32)
     return np.where(middle > 0, -curves / np.where(middle > 0, middle, 1.0), np.nan).astype(np.float32)
 
 
@@ -217,10 +221,10 @@ def _require_bolus(voxels: Voxels, rises: Float32s) -> None:
     together = upward(voxels.curves[brightest], voxels.modality).mean(axis=0, keepdims=True)
     smooth = _median3(together)
     height = float(smooth.max() - np.median(smooth))
-    modality, weakest = voxels.modality, _WEAKEST[voxels.modality]
+    weakest = _WEAKEST[voxels.unit]
     if height > weakest and height >= (_TOGETHER + _BY_CHANCE / brightest.size**0.5) * alone:
         return
-    kind = {Modality.CT: "HU", Modality.MR: "of the signal", Modality.XA: "units"}[modality]
+    kind = {Unit.HU: "HU", Unit.SIGNAL: "of the signal", Unit.NAT: "nat"}[voxels.unit]
     raise NoBolus(
         "no passage of contrast could be found",
         wanted=f"a rise of more than {weakest:g} {kind} that the brightest voxels have together",
@@ -239,7 +243,7 @@ def _tissue_arrival(voxels: Voxels, tissue: Mask, settling: int, n_start: int) -
         return None
     mean = curves.mean(axis=0, dtype=np.float64)
     height = float(_median3(mean[None].astype(np.float32)).max() - np.median(mean))
-    flat = height <= 0.2 * _WEAKEST[voxels.modality]
+    flat = height <= 0.2 * _WEAKEST[voxels.unit]
     if flat or int(np.argmax(mean)) <= settling + 1:
         return None
     return _arrival_frame(mean, settling, n_start, share=_TISSUE_RISE)

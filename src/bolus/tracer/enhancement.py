@@ -34,7 +34,7 @@ def to_concentration(
 ) -> Concentration:
     """Convert scanner values to contrast above the baseline.
 
-    ``C = HU - HU0`` (CT), ``dR2* = -ln(S / S0) / TE`` (MR) or ``D = I0 - I`` of logarithmic data (XA),
+    ``C = HU - HU0`` (CT), ``dR2* = -ln(S / S0) / TE`` (MR) or ``D - D0`` (XA, density from `subtract`),
     with the mean of the baseline frames of each voxel as its reference. Negative values stay: clipping
     noise at 0 would raise CBV.
 
@@ -60,14 +60,14 @@ def to_concentration(
     BadTimes
         If the clock is not even.
     MissingTag
-        If an MR series has no usable echo time.
+        If an MR series has no usable echo time, or an X-ray run is not in nat.
     NoBolus
         If the frames of the baseline are not in the series.
 
     Notes
     -----
     Without a baseline (`NO_BASELINE`) the reference is the 10th percentile of the first five frames
-    (CT), their 90th percentile (MR) or the brightest frame (XA).
+    (CT) or their 90th percentile (MR); density from `subtract` has been set to zero there (XA).
 
     References
     ----------
@@ -126,6 +126,7 @@ def _conversion(voxels: Voxels, baseline: Baseline, te_ms: float | None) -> tupl
     if voxels.modality is Modality.CT:
         return _ct, Unit.HU, -np.inf
     if voxels.modality is Modality.XA:
+        _require_density(voxels)
         return _xa, Unit.NAT, -np.inf
     te_s = _echo_time_ms(voxels, te_ms) / 1000.0
     step = max(len(voxels.curves) // _SAMPLE, 1)
@@ -153,7 +154,17 @@ def _ct(curves: Float32s, reference: Float32s) -> Float32s:
 
 
 def _xa(curves: Float32s, reference: Float32s) -> Float32s:
-    return np.asarray(reference - curves)
+    return np.asarray(curves - reference)
+
+
+def _require_density(voxels: Voxels) -> None:
+    if voxels.unit is not Unit.NAT:
+        raise MissingTag(
+            "the pixels of an X-ray run are not contrast yet",
+            wanted=f"density [{Unit.NAT}]",
+            found=f"values in {voxels.unit}",
+            remedy="Use bolus.tracer.to_density and bolus.tracer.subtract first.",
+        )
 
 
 def _mr(curves: Float32s, reference: Float32s, te_s: float, floor: float) -> Float32s:
@@ -167,7 +178,7 @@ def _reference(curves: Float32s, baseline: Baseline, modality: Modality) -> Floa
         mean = curves[:, baseline.first : baseline.last].mean(axis=1, keepdims=True, dtype=np.float64)
         return np.asarray(mean, dtype=np.float32)
     if modality is Modality.XA:
-        return np.asarray(curves.max(axis=1, keepdims=True))
+        return np.zeros((len(curves), 1), dtype=np.float32)
     percent = 10 if modality is Modality.CT else 90
     level = np.percentile(curves[:, :5], percent, axis=1, keepdims=True)
     return np.asarray(level, dtype=np.float32)

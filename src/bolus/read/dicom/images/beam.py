@@ -158,8 +158,8 @@ def lut_of(values: Mapping[str, Any]) -> Lut | None:
     for item in values.get("PixelIntensityRelationshipLUTSequence") or ():
         if first_text(item.get("LUTFunction")).upper() == "TO_LINEAR":
             return _table(item)
-    items = values.get("ModalityLUTSequence") or ()
-    return _table(items[0]) if len(items) else None
+    plain = next(iter(values.get("ModalityLUTSequence") or ()), None)
+    return None if plain is None else _table(plain)
 
 
 def _table(item: Any) -> Lut | None:
