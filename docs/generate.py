@@ -8,15 +8,20 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
+
 import bolus
 from bolus import validate
 from bolus.core import errors
 from bolus.core.recipe import DEFAULT, Recipe
-from bolus.validate.tables import TABLES
+from bolus.core.units import Modality
+from bolus.deconvolve import METHODS
+from bolus.physics.transport import RESIDUES, tissue_curves, unit_flow
+from bolus.validate.tables import TABLES, Table
 
 COMMANDS = [
     [], ["run"], ["info"], ["phantom"], ["phantom", "kudo"], ["phantom", "ct"], ["phantom", "mr"],
-    ["validate"],
+    ["phantom", "xa"], ["validate"],
 ]  # fmt: skip
 MEASURED = ("physics", "deconvolve", "quantify", "validate")
 """Packages whose source decides how accurate methods are."""
@@ -28,6 +33,7 @@ def write_all(folder: Path) -> None:
     (folder / "cli.md").write_text(commands(), encoding="utf-8")
     (folder / "recipe.md").write_text(choices(), encoding="utf-8")
     (folder / "errors.txt").write_text(inspect.getdoc(errors) or "", encoding="utf-8")
+    (folder / "dsa_delay.md").write_text(delays_of_dsa().markdown(), encoding="utf-8")
     write_accuracy(folder)
 
 
@@ -51,6 +57,35 @@ def choices() -> str:
         meaning = told["help"].replace("|", "\\|")
         rows.append(f"| {told['section']} | `{choice.name}` | {shown} | {meaning} | {told['source']} |")
     return "\n".join(rows) + "\n"
+
+
+def delays_of_dsa() -> Table:
+    """Return the flow that two methods find in a DSA run for tissue of several delays, over the truth."""
+    delays, transit = np.arange(-2.0, 5.0), np.full(7, 3.5)
+    usual, paper = (Recipe(method=name).settled(Modality.XA) for name in ("auto", "paper"))
+    rows = []
+    for seconds in (13.0, 20.0):
+        for residue in ("gamma", "exponential", "box"):
+            for recipe in (usual, paper):
+                times = np.arange(0.0, seconds, recipe.time_step or 0.25)
+                tissue = tissue_curves(
+                    injection, times, (np.ones(7), transit, delays), residue=RESIDUES[residue], fine_dt=0.02
+                )
+                method = METHODS[recipe.method]
+                found = method(tissue.astype(np.float32), injection(times), times[1], **recipe.method_options)
+                cells = [f"{flow * unit_flow():.2f}" for flow in found.flow]
+                name = "default" if recipe is usual else "paper"
+                rows.append((f"{seconds:g}", residue, name, *cells))
+    return Table("", ("run [s]", "residue", "method", *(f"{d:+g} s" for d in delays)), tuple(rows))
+
+
+def injection(times: np.ndarray) -> np.ndarray:
+    """Return the arterial curve of a DSA run: 2.5 s of contrast that arrives at 2.7 s, a little mixed."""
+    fine = np.arange(-60.0, 90.0, 0.01)
+    given = np.interp(fine, [2.7, 3.0, 5.5, 5.8], [0.0, 0.65, 0.65, 0.0])
+    mixing = np.where((fine >= 0) & (fine < 5), np.exp(-fine / 0.35), 0.0)[fine >= 0]
+    mixed = np.convolve(given, mixing / mixing.sum())[: fine.size]
+    return np.interp(times, fine, mixed, left=0.0, right=0.0)
 
 
 def write_accuracy(folder: Path) -> None:
