@@ -45,6 +45,8 @@ class Run:
     ----------
     contrast
         Optical density above the background inside the field of view [nat], before the noise filter.
+    baseline
+        Its frames before the bolus.
     field
         Pixels that are not collimated away, shape `(x, y, 1)`.
     minip
@@ -57,6 +59,7 @@ class Run:
     """
 
     contrast: Concentration
+    baseline: tracer.Baseline
     field: Mask
     minip: Volume
     motion: MotionTrace | None
@@ -99,8 +102,8 @@ def prepare_run(
         baseline = tracer.find_baseline(voxels)
         contrast = tracer.to_concentration(voxels, baseline)
         del voxels
-        minip = np.nan_to_num(contrast.image(contrast.curves.max(axis=1)))
-    return Run(contrast, field, minip, motion, noticed)
+        minip = np.nan_to_num(tracer.minip(contrast))
+    return Run(contrast, baseline, field, minip, motion, noticed)
 
 
 def run_angiogram(
@@ -228,7 +231,7 @@ def _visible(run: Run, recipe: Recipe, watch: Stopwatch) -> Concentration:
         smooth = prepare.smooth(
             voxels, method=recipe.filter, sigma_mm=recipe.filter_sigma_mm, progress=watch.progress
         )
-        noise = tracer.noise_level(smooth.curves, raw.baseline)
+        noise = tracer.noise_level(smooth.curves, run.baseline)
         tops = uniform_filter1d(smooth.curves, 3, axis=1).max(axis=1)
         shown = np.zeros_like(raw.mask)
         shown[raw.mask] = tops > _VISIBLE * noise

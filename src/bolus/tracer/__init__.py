@@ -2,7 +2,7 @@
 
 from bolus.tracer.baseline import Baseline, find_baseline
 from bolus.tracer.density import to_density
-from bolus.tracer.enhancement import to_concentration
+from bolus.tracer.enhancement import noise_level, to_concentration
 from bolus.tracer.leakage import correct_leakage
 from bolus.tracer.projection import minip
 from bolus.tracer.subtraction import subtract
@@ -12,6 +12,7 @@ __all__ = [
     "correct_leakage",
     "find_baseline",
     "minip",
+    "noise_level",
     "subtract",
     "to_concentration",
     "to_density",
