@@ -11,7 +11,7 @@ import typer
 from bolus.apps.terminal import Terminal
 
 if TYPE_CHECKING:
-    from bolus.phantom import Study
+    from bolus.phantom import Angiogram, Study
 
 app = typer.Typer(
     help="Make a study with known truth, as DICOM and NIfTI.", no_args_is_help=True, rich_markup_mode=None
@@ -99,6 +99,50 @@ def mr(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     _write("mr", out, changes, quiet)
 
 
+@app.command()
+def xa(  # noqa: PLR0913, PLR0917 - one argument an option of the command
+    out: Out,
+    seed: Seed = 0,
+    clot: Annotated[str | None, typer.Option("--clot", help="Clot: ICA, M1, M2, M3, A2 or none.")] = None,
+    vessel: Annotated[
+        str | None, typer.Option("--vessel", help="Injected: carotid, vertebral, external or none.")
+    ] = None,
+    side: Annotated[str | None, typer.Option("--side", help="Side: right or left.")] = None,
+    collaterals: Annotated[
+        float | None, typer.Option("--collaterals", help="How well collaterals fill, 0-1.")
+    ] = None,
+    external: Annotated[
+        bool | None, typer.Option("--external/--no-external", help="External carotid fills too.")
+    ] = None,
+    layered: Annotated[bool, typer.Option("--layered", help="Pale, dark, pale internal carotid.")] = False,
+    motion: Annotated[
+        bool, typer.Option("--motion", help="Let the head move: a jump or two, a drift.")
+    ] = False,
+    catheter: Annotated[bool, typer.Option("--catheter", help="Show a catheter.")] = False,
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help="Pixels: SUB (subtracted), LOG or LIN.")
+    ] = None,
+    photometric: Annotated[
+        str | None, typer.Option("--photometric", help="MONOCHROME1 or MONOCHROME2.")
+    ] = None,
+    fps: Annotated[float | None, typer.Option("--fps", help="Frames a second, 0.5-15.")] = None,
+    fps_late: Annotated[float | None, typer.Option("--fps-late", help="The same after the arteries.")] = None,
+    duration: Annotated[float | None, typer.Option("--duration", help="Length of the run [s].")] = None,
+    photons: Annotated[float | None, typer.Option("--photons", help="Photons a pixel.")] = None,
+    setting: Annotated[str | None, typer.Option("--setting", help="Site: A or B.")] = None,
+    size: Size = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make an X-ray run (DSA) of the head from the front and from the side."""
+    changes = {
+        "seed": seed, "clot": clot, "vessel": vessel, "side": side, "collaterals": collaterals,
+        "external": external, "layered": layered, "motion": motion, "catheter": catheter,
+        "encoding": encoding, "photometric": photometric, "fps": fps, "fps_late": fps_late,
+        "duration_s": duration, "photons": photons, "setting": setting, "size": size,
+    }  # fmt: skip
+    _write("xa", out, changes, quiet)
+
+
 def _shape(size: int | None, slices: int | None, usual: tuple[int, int, int]) -> tuple[int, int, int] | None:
     """Return the shape that was asked for, or None to leave it to the phantom."""
     if size is None and slices is None:
@@ -111,7 +155,9 @@ def _write(kind: str, out: Path, changes: dict[str, Any], quiet: bool) -> None:
     from bolus import phantom
 
     terminal = Terminal(quiet=quiet)
-    makers: dict[str, Callable[..., Study]] = {"kudo": phantom.kudo, "ct": phantom.ct, "mr": phantom.mr}
+    makers: dict[str, Callable[..., Study | Angiogram]] = {
+        "kudo": phantom.kudo, "ct": phantom.ct, "mr": phantom.mr, "xa": phantom.xa,
+    }  # fmt: skip
     with terminal.reporting(), terminal.progress() as progress:
         progress("simulate", 0, 1)
         study = makers[kind](**{name: value for name, value in changes.items() if value is not None})

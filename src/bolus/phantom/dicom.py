@@ -83,7 +83,7 @@ def _template(series: Series, key: str) -> FileDataset:
     image = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     image.SpecificCharacterSet = "ISO_IR 192"
     image.SOPClassUID = meta.MediaStorageSOPClassUID
-    _name_patient(image)
+    name_patient(image)
     _name_study(image, series, key)
     _describe_pixels(image, series)
     if is_ct:
@@ -93,7 +93,8 @@ def _template(series: Series, key: str) -> FileDataset:
     return image
 
 
-def _name_patient(image: Dataset) -> None:
+def name_patient(image: Dataset) -> None:
+    """Put the one patient of all phantoms into a dataset."""
     image.PatientName = "PHANTOM^BOLUS"
     image.PatientID = "BOLUS-PHANTOM"
     image.PatientBirthDate = "19500101"
@@ -132,19 +133,19 @@ def _describe_pixels(image: Dataset, series: Series) -> None:
     image.PhotometricInterpretation = "MONOCHROME2"
     image.BitsAllocated, image.BitsStored, image.HighBit = 16, 16, 15
     image.PixelRepresentation = 0
-    image.PixelSpacing = [_decimal(dy), _decimal(dx)]
-    image.SliceThickness = _decimal(series.acquisition.thickness_mm or series.grid.spacing_mm[2])
-    image.SpacingBetweenSlices = _decimal(series.grid.spacing_mm[2])
+    image.PixelSpacing = [decimal(dy), decimal(dx)]
+    image.SliceThickness = decimal(series.acquisition.thickness_mm or series.grid.spacing_mm[2])
+    image.SpacingBetweenSlices = decimal(series.grid.spacing_mm[2])
     directions = (LPS @ series.grid.affine)[:3, :2] / np.array([dx, dy])
-    image.ImageOrientationPatient = [_decimal(value) for value in directions.T.ravel()]
+    image.ImageOrientationPatient = [decimal(value) for value in directions.T.ravel()]
 
 
 def _describe_ct(image: Dataset, series: Series) -> None:
     image.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    image.RescaleIntercept = _decimal(CT_INTERCEPT)
-    image.RescaleSlope = _decimal(float(series.slope))
+    image.RescaleIntercept = decimal(CT_INTERCEPT)
+    image.RescaleSlope = decimal(float(series.slope))
     image.RescaleType = "HU"
-    image.KVP = _decimal(series.acquisition.kvp or 80.0)
+    image.KVP = decimal(series.acquisition.kvp or 80.0)
     image.XRayTubeCurrent = 200
     image.ExposureTime = 500
     image.GantryDetectorTilt = "0"
@@ -156,8 +157,8 @@ def _describe_mr(image: Dataset, series: Series) -> None:
     image.ImageType = ["ORIGINAL", "PRIMARY", "OTHER"]
     image.ScanningSequence, image.SequenceVariant, image.ScanOptions = "EP", "NONE", ""
     image.MRAcquisitionType = "2D"
-    image.RepetitionTime = _decimal(series.acquisition.tr_ms or 1000 * series.median_dt)
-    image.EchoTime = _decimal(series.acquisition.te_ms or 30.0)
+    image.RepetitionTime = decimal(series.acquisition.tr_ms or 1000 * series.median_dt)
+    image.EchoTime = decimal(series.acquisition.te_ms or 30.0)
     image.EchoTrainLength = 64
     image.FlipAngle = "75"
     image.MagneticFieldStrength = "3"
@@ -167,8 +168,8 @@ def _describe_mr(image: Dataset, series: Series) -> None:
 
 def _place(image: Dataset, series: Series, k: int) -> None:
     position = LPS @ series.grid.affine @ np.array([0.0, 0.0, k, 1.0])
-    image.ImagePositionPatient = [_decimal(value) for value in position[:3]]
-    image.SliceLocation = _decimal(float(position[2]))
+    image.ImagePositionPatient = [decimal(value) for value in position[:3]]
+    image.SliceLocation = decimal(float(position[2]))
 
 
 def _stamp(image: Dataset, when_s: float, t: int, number: int) -> None:
@@ -181,7 +182,7 @@ def _stamp(image: Dataset, when_s: float, t: int, number: int) -> None:
     image.InstanceNumber = number
 
 
-def _decimal(value: float | Float64s) -> str:
+def decimal(value: float | Float64s) -> str:
     """Return a decimal string of at most 16 characters, as exact as that allows."""
     number = float(value) + 0.0
     for digits in range(15, 0, -1):

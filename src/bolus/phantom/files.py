@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
 
 from bolus.core.errors import OutputFailed
 from bolus.core.finding import Progress, silent
 from bolus.core.grid import Grid
 from bolus.core.series import Series
 from bolus.core.units import Modality
-from bolus.core.vessel import VesselCurve
+from bolus.phantom.angiogram import Angiogram
+from bolus.phantom.angiogram.files import write_angiogram
 from bolus.phantom.dicom import write_dicom
+from bolus.phantom.store import save_volume, write_curve, write_json, write_table
 from bolus.phantom.study import Study, Truth
 
 
-def write_study(study: Study, out: Path | str, *, progress: Progress = silent) -> Path:
-    """Write a study and its truth.
+def write_study(study: Study | Angiogram, out: Path | str, *, progress: Progress = silent) -> Path:
+    """Write a study and its truth; an X-ray run as `bolus.phantom.angiogram.files` says.
 
     ::
 
@@ -65,7 +62,10 @@ def write_study(study: Study, out: Path | str, *, progress: Progress = silent) -
     except OSError as error:
         raise _failed(error, target) from error
     try:
-        _write_all(study, made, progress)
+        if isinstance(study, Angiogram):
+            write_angiogram(study, made, progress)
+        else:
+            _write_all(study, made, progress)
         made.chmod(0o755)
         if target.exists():
             target.rmdir()
@@ -102,23 +102,12 @@ def _write_all(study: Study, folder: Path, progress: Progress) -> None:
     _write_truth(truth, series.grid, folder / "truth")
 
 
-def _save(values: NDArray[Any], grid: Grid, path: Path, dt: float = 0.0) -> None:
-    stored, affine = grid.stored(values)
-    image = nib.Nifti1Image(stored, affine)
-    image.header.set_xyzt_units("mm", "sec")
-    image.set_qform(affine, 1)
-    image.set_sform(affine, 1)
-    if dt > 0:
-        image.header["pixdim"][4] = dt
-    image.to_filename(path)
-
-
 def _write_nifti(series: Series, folder: Path) -> None:
     values = np.asarray(series.frames)
     if float(np.max(series.slope)) != 1.0:
         values = np.stack([series.frame(t) for t in range(series.n_frames)], axis=-1)
-    _save(values, series.grid, folder / "series.nii.gz", series.median_dt)
-    _write_json(_sidecar(series), folder / "series.json")
+    save_volume(values, series.grid, folder / "series.nii.gz", series.median_dt)
+    write_json(_sidecar(series), folder / "series.json")
 
 
 def _sidecar(series: Series) -> dict[str, Any]:
@@ -144,15 +133,15 @@ def _sidecar(series: Series) -> dict[str, Any]:
 
 def _write_truth(truth: Truth, grid: Grid, folder: Path) -> None:
     for name, each in truth.maps.items():
-        _save(each.values, grid, folder / f"{name}.nii.gz")
+        save_volume(each.values, grid, folder / f"{name}.nii.gz")
     for name, mask in truth.masks.items():
-        _save(mask.astype(np.uint8), grid, folder / f"{name}.nii.gz")
+        save_volume(mask.astype(np.uint8), grid, folder / f"{name}.nii.gz")
     curves = {"aif": truth.aif, "vof": truth.vof, "aif_fine": truth.aif_fine, "vof_fine": truth.vof_fine}
     for name, curve in curves.items():
-        _write_curve(curve, folder / f"{name}.csv")
+        write_curve(curve, folder / f"{name}.csv")
     header = ("x_mm", "y_mm", "z_mm", "about_x_deg", "about_y_deg", "about_z_deg")
-    _write_table(header, truth.motion.round(6).tolist(), folder / "motion.csv")
-    _write_json(_facts(truth), folder / "truth.json")
+    write_table(header, truth.motion.round(6).tolist(), folder / "motion.csv")
+    write_json(_facts(truth), folder / "truth.json")
 
 
 def _facts(truth: Truth) -> dict[str, Any]:
@@ -176,19 +165,3 @@ def _facts(truth: Truth) -> dict[str, Any]:
             "delay": "arrival after the true arterial curve",
         },
     }
-
-
-def _write_curve(curve: VesselCurve, path: Path) -> None:
-    rows = [[round(float(t), 4), round(float(c), 5)] for t, c in zip(curve.times, curve.values, strict=True)]
-    _write_table(("time_s", "value"), rows, path)
-
-
-def _write_table(header: tuple[str, ...], rows: list[list[float]], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)
-
-
-def _write_json(content: Mapping[str, Any], path: Path) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from bolus.core.errors import BadRecipe
 from bolus.phantom.lesion import LESIONS
@@ -114,7 +114,80 @@ class MrOptions:
     seed: int = 0
 
 
-Options = TypeVar("Options", KudoOptions, CtOptions, MrOptions)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XaOptions:
+    """Choices for an X-ray run of the head after an injection into one artery, seen from two sides.
+
+    Parameters
+    ----------
+    size, field_mm
+        Pixels a side and what they cover in the plane of the head [mm].
+    fps, fps_late
+        Frames a second; and after the arterial phase, where that differs. None: as the site does, which
+        is 3 in setting `A`.
+    duration_s
+        Length of the run [s].
+    vessel
+        What was injected: `carotid`, `vertebral`, `external`, or `none`, where the contrast missed.
+    side
+        `right` or `left`; None: drawn.
+    clot
+        `ICA`, `M1`, `M2`, `M3`, `A2`, or `none` (or None).
+    collaterals
+        How well they fill what lies behind a clot, 0-1.
+    external
+        Whether the external carotid fills too, as after an injection below the fork; None: drawn.
+    layered
+        Whether the internal carotid is pale, dark and pale again along its course, from unmixed contrast.
+    motion
+        Whether the head moves: a jump or two of about 1 mm and 0.6 degrees, and a drift.
+    catheter
+        Whether a catheter is in view.
+    injected_from_first
+        Whether the contrast was there before the first frame: no baseline.
+    photons
+        Photons that a pixel counts behind the middle of the head.
+    encoding
+        What the file holds: `LIN` or `LOG` of the beam, unsubtracted; `SUB`: already subtracted.
+    lut
+        Whether a `LOG` file brings the Modality LUT that the standard asks for and many systems leave
+        out; a reader then gives linear values, not those that are stored.
+    photometric
+        `MONOCHROME1` or `MONOCHROME2`.
+    sign
+        Pixel Intensity Relationship Sign: +1, a vessel is stored darker; -1, brighter; 0, the file does
+        not say, and vessels look dark on a screen.
+    setting
+        Site: `A`, or `B` with other contrast, noise, frame rates and anatomy.
+    """
+
+    size: int = 512
+    field_mm: float = 180.0
+    fps: float | None = None
+    fps_late: float | None = None
+    duration_s: float = 12.0
+    vessel: str = "carotid"
+    side: str | None = None
+    clot: str | None = "none"
+    collaterals: float = 0.5
+    external: bool | None = None
+    layered: bool = False
+    motion: bool = False
+    catheter: bool = False
+    injected_from_first: bool = False
+    photons: float = 4000.0
+    encoding: str = "SUB"
+    lut: bool = False
+    photometric: str = "MONOCHROME2"
+    sign: int = 0
+    setting: str = "A"
+    seed: int = 0
+
+
+CLOTS: Final = ("none", "ICA", "M1", "M2", "M3", "A2")
+"""Where a clot may sit."""
+
+Options = TypeVar("Options", KudoOptions, CtOptions, MrOptions, XaOptions)
 
 
 def chosen(options: Options, changes: dict[str, Any]) -> Options:
@@ -131,6 +204,9 @@ def chosen(options: Options, changes: dict[str, Any]) -> Options:
             f"the phantom has no option {unknown[0]}", wanted=", ".join(options.__slots__), found=unknown[0]
         )
     new = replace(options, **changes)
+    if isinstance(new, XaOptions):
+        _check_run(new)
+        return new
     residues = (*RESIDUES, "all") if isinstance(new, KudoOptions) else tuple(RESIDUES)
     _require(new.residue in residues, "residue", ", ".join(residues), new.residue)
     _require(2 <= new.n_frames <= 2000, "n_frames", "2 to 2000", new.n_frames)
@@ -155,6 +231,38 @@ def _check_head(options: CtOptions | MrOptions) -> None:
     else:
         _require(options.snr > 0, "snr", "more than 0", options.snr)
         _require(0 < options.te_ms < 1000 * options.dt, "te_ms", "between 0 and dt", options.te_ms)
+
+
+def _check_run(options: XaOptions) -> None:
+    for name, choices in {
+        "vessel": ("carotid", "vertebral", "external", "none"),
+        "side": (None, "right", "left"),
+        "clot": (None, *CLOTS),
+        "encoding": ("LIN", "LOG", "SUB"),
+        "photometric": ("MONOCHROME1", "MONOCHROME2"),
+        "sign": (-1, 0, 1),
+        "setting": ("A", "B"),
+    }.items():
+        found = getattr(options, name)
+        _require(found in choices, name, ", ".join(map(str, choices)), found)
+    for name, (low, high) in {
+        "size": (32, 2048),
+        "field_mm": (60.0, 500.0),
+        "fps": (0.5, 15.0),
+        "fps_late": (0.5, 15.0),
+        "duration_s": (2.0, 60.0),
+        "collaterals": (0.0, 1.0),
+        "photons": (50.0, 1e6),
+    }.items():
+        found = getattr(options, name)
+        _require(found is None or low <= found <= high, name, f"{low:g} to {high:g}", found)
+    with_clot = options.clot not in {None, "none"}
+    _require(
+        not with_clot or options.vessel == "carotid",
+        "clot",
+        "none, unless the carotid is injected",
+        options.clot,
+    )
 
 
 def _require(fits: bool, name: str, wanted: str, found: Any) -> None:
