@@ -33,6 +33,7 @@ _STEP_S: Final = (0.25, 0.5)
 _LIKELY: Final = 0.5
 _VISIBLE: Final = 3.0
 """Pixels whose contrast, averaged over three frames, stays under so many SDs of the noise have no map."""
+_BLOCK: Final = 16_384
 _FULL: Final = 0.5
 """Pixels that reach this part of the arterial peak are vessels, not tissue."""
 
@@ -96,9 +97,10 @@ def prepare_run(
             density, motion = prepare.correct_run_motion(density, progress=watch.progress)
     with watch("tracer"):
         density = tracer.subtract(density)
-        voxels = prepare.even_grid(density.within(field), dt=_time_step(density, recipe))
-        noticed = density.findings
-        del density
+        noticed, step = density.findings, _time_step(density, recipe)
+        voxels = density.within(field)
+        del density  # each large array is let go as soon as the next is made from it
+        voxels = prepare.even_grid(voxels, dt=step)
         baseline = tracer.find_baseline(voxels)
         contrast = tracer.to_concentration(voxels, baseline)
         del voxels
@@ -121,8 +123,11 @@ def run_angiogram(
     run = prepare_run(series, recipe, watch=watch)
     with watch("vessels"):
         found = _input(run, recipe, carotid)
-    contrast = _visible(run, recipe, watch)
-    run = replace(run, contrast=run.contrast.emptied())
+    with watch("filter"):
+        smooth = _smooth(run.contrast, recipe, watch)
+        run = replace(run, contrast=run.contrast.emptied())
+        contrast = _visible(smooth, run)
+        del smooth
     with watch("deconvolve"):
         estimate = deconvolve.deconvolve(
             contrast,
@@ -223,24 +228,24 @@ def _named(found: Vessels, origin: str, noticed: Finding | None) -> Vessels:
     return replace(found, aif=replace(found.aif, origin=origin), findings=(*found.findings, *more))
 
 
-def _visible(run: Run, recipe: Recipe, watch: Stopwatch) -> Concentration:
-    """Filter the noise, and keep the pixels in which contrast stands out of what is left of it."""
-    raw = run.contrast
-    with watch("filter"):
-        voxels = Voxels(raw.curves, raw.times, raw.mask, raw.grid, raw.modality, raw.unit, steps=raw.steps)
-        smooth = prepare.smooth(
-            voxels, method=recipe.filter, sigma_mm=recipe.filter_sigma_mm, progress=watch.progress
-        )
-        noise = tracer.noise_level(smooth.curves, run.baseline)
-        tops = uniform_filter1d(smooth.curves, 3, axis=1).max(axis=1)
-        shown = np.zeros_like(raw.mask)
-        shown[raw.mask] = tops > _VISIBLE * noise
-        if not shown.any():
-            raise NoVessel(
-                "no contrast stands out of the noise of this run", found=f"noise of {noise:.3g} nat"
-            )
-        kept = smooth.within(shown)
-    return replace(raw, curves=kept.curves, mask=kept.mask, noise=noise, steps=kept.steps)
+def _smooth(raw: Concentration, recipe: Recipe, watch: Stopwatch) -> Voxels:
+    voxels = Voxels(raw.curves, raw.times, raw.mask, raw.grid, raw.modality, raw.unit, steps=raw.steps)
+    return prepare.smooth(
+        voxels, method=recipe.filter, sigma_mm=recipe.filter_sigma_mm, progress=watch.progress
+    )
+
+
+def _visible(smooth: Voxels, run: Run) -> Concentration:
+    """Keep the pixels in which contrast stands out of the noise that the filter left."""
+    noise = tracer.noise_level(smooth.curves, run.baseline)
+    blocks = range(0, len(smooth.curves), _BLOCK)
+    tops = [uniform_filter1d(smooth.curves[i : i + _BLOCK], 3, axis=1).max(axis=1) for i in blocks]
+    shown = np.zeros_like(smooth.mask)
+    shown[smooth.mask] = np.concatenate(tops) > _VISIBLE * noise
+    if not shown.any():
+        raise NoVessel("no contrast stands out of the noise of this run", found=f"noise of {noise:.3g} nat")
+    kept = smooth.within(shown)
+    return replace(run.contrast, curves=kept.curves, mask=kept.mask, noise=noise, steps=kept.steps)
 
 
 def _regions(run: Run, contrast: Concentration, found: Vessels) -> Brain:
