@@ -93,7 +93,7 @@ def read_case(path: Path) -> Case:
         about = json.loads(str(arrays.pop(_META)))
         image, target = arrays.pop("image"), arrays.pop("target")
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise UnreadableFile("not a case", where=path, found=str(error)) from error
+        raise UnreadableFile("not a case", where=path, found=files.reason(error)) from error
     return Case(image, target, about["patient"], about["view"], about["site"], arrays, about["meta"])
 
 
@@ -163,7 +163,9 @@ def read_manifest(folder: Path) -> Manifest:
         entries = tuple(Entry(**{name: row.get(name) or "" for name in _COLUMNS}) for row in rows)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         remedy = "Make the cases with `bolus learn data`."
-        raise UnreadableFile("no table of cases", where=path, found=str(error), remedy=remedy) from error
+        raise UnreadableFile(
+            "no table of cases", where=path, found=files.reason(error), remedy=remedy
+        ) from error
     if not entries or any(not (e.file and e.patient) for e in entries):
         raise BadInput("the table of cases is empty or lacks names", wanted="file, patient", where=path)
     source = files.read_json(folder / SOURCE, "where cases come from") if (folder / SOURCE).is_file() else {}

@@ -34,7 +34,7 @@ def load_weights(network: Any, path: Path) -> None:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise UnreadableFile("no weights", where=path, found=str(error)) from error
+        raise UnreadableFile("no weights", where=path, found=files.reason(error)) from error
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -60,5 +60,5 @@ def load_state(path: Path, device: Any) -> dict[str, Any]:
         with path.open("rb") as stream:
             state: dict[str, Any] = torch.load(stream, map_location=device, weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise UnreadableFile("no state of a training", where=path, found=str(error).split("\n")[0]) from error
+        raise UnreadableFile("no state of a training", where=path, found=files.reason(error)) from error
     return state

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from bolus.learn.card import Card, write_card
 from bolus.learn.networks import HEADS, build
 from bolus.learn.recipe import TrainRecipe
 from bolus.learn.tasks import Task
-from bolus.learn.train import BEST, RECIPE
+from bolus.learn.train import BEST, DATA, LOG, RECIPE
 
 OPSET: Final = 18
 """Of ONNX: the oldest that PyTorch's exporter writes without converting."""
@@ -45,7 +46,32 @@ def network_of(task: Task, recipe: TrainRecipe, weights: Path) -> Any:
     return nn.Sequential(network, HEADS[task.head]()).eval()
 
 
-def export(task: Task, run: Path, out: Path, card: Card) -> Card:
+def card_of(task: Task, run: Path, scores: Mapping[str, Any] | None = None) -> Card:
+    """Return the card of a training, with its best validation score and others that were measured since.
+
+    Parameters
+    ----------
+    task, run
+        What was learned, and the folder of its training.
+    scores
+        By the name of what was scored on.
+    """
+    with (run / LOG).open(newline="", encoding="utf-8") as stream:
+        log = list(csv.DictReader(stream))
+    validation = {task.metric: float(log[-1]["best"]), "epochs": len(log), "cpu_s": float(log[-1]["cpu_s"])}
+    return Card(
+        task=task.name,
+        takes=task.takes,
+        gives=task.gives,
+        data=files.read_json(run / DATA, "where the cases of the training come from"),
+        recipe=recipes.read(run / RECIPE).as_dict(),
+        scores={"validation": validation, **(scores or {})},
+        intended_use=task.intended_use,
+        not_for=task.not_for,
+    )
+
+
+def export(task: Task, run: Path, out: Path, scores: Mapping[str, Any] | None = None) -> Card:
     """Write a training's best network as ONNX, with its card beside it.
 
     Parameters
@@ -54,8 +80,8 @@ def export(task: Task, run: Path, out: Path, card: Card) -> Card:
         What was learned, and the folder of its training.
     out
         `.onnx` file to write.
-    card
-        What the card shall say; files and version are filled in here.
+    scores
+        What else the card shall say of its quality; see `card_of`.
 
     Returns
     -------
@@ -72,7 +98,7 @@ def export(task: Task, run: Path, out: Path, card: Card) -> Card:
     with files.whole(out) as made:
         write_onnx(network, task.channels, made)
         check_parity(network, task.channels, made)
-    signed = replace(card, files={out.name: files.sha256(out)}, version=__version__)
+    signed = replace(card_of(task, run, scores), files={out.name: files.sha256(out)}, version=__version__)
     write_card(signed, out.with_suffix(".json"))
     return signed
 

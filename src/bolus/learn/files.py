@@ -29,7 +29,7 @@ def whole(path: Path) -> Iterator[Path]:
         yield made
         os.replace(made, path)  # noqa: PTH105 - one step, also where the target is there
     except OSError as error:
-        raise OutputFailed("the file could not be written", where=path, found=str(error)) from error
+        raise OutputFailed("the file could not be written", where=path, found=reason(error)) from error
     finally:
         made.unlink(missing_ok=True)
 
@@ -52,7 +52,12 @@ def read_json(path: Path, what: str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UnreadableFile(f"{what} cannot be read", where=path, found=str(error)) from error
+        raise UnreadableFile(f"{what} cannot be read", where=path, found=reason(error)) from error
+
+
+def reason(error: Exception) -> str:
+    """Return why something failed, without the path that the message names anyway."""
+    return getattr(error, "strerror", None) or str(error).split("\n", maxsplit=1)[0] or type(error).__name__
 
 
 def sha256(path: Path) -> str:
@@ -67,4 +72,4 @@ def sha256(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise UnreadableFile("the file cannot be read", where=path, found=str(error)) from error
+        raise UnreadableFile("the file cannot be read", where=path, found=reason(error)) from error

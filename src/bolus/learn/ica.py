@@ -13,6 +13,7 @@ from bolus.core.errors import BadInput, ShapeMismatch
 from bolus.learn.cases import Arrays, Case
 from bolus.learn.frame import Frame
 from bolus.learn.infer import Network, load
+from bolus.learn.score import dice, precision, sensitivity
 
 SHIPPED: Final = Path(__file__).parent / "weights" / "ica.onnx"
 PERCENTILE: Final = 99.5
@@ -65,6 +66,23 @@ def fit(case: Case, size: int) -> Arrays:
     frame = Frame((case.image.shape[1], case.image.shape[2]), size)
     target = frame.put(case.target[0].astype(np.float32)) > 0.5
     return {"image": frame.put(case.image[0])[None], "target": target[None].astype(np.uint8)}
+
+
+def answer(network: Network, case: Case) -> Float32s:
+    """Return the probability of each pixel of a case at its own size, shape `(1, y, x)`."""
+    return Segmenter(network).probability(case.image[0])[None]
+
+
+def score(found: Float32s, case: Case) -> dict[str, float]:
+    """Return Dice, sensitivity, precision, and the areas that were found and true [pixels], of an answer."""
+    mask, truth = found >= THRESHOLD, case.target > 0
+    return {
+        "dice": dice(mask, truth),
+        "sensitivity": sensitivity(mask, truth),
+        "precision": precision(mask, truth),
+        "found_px": float(np.count_nonzero(mask)),
+        "true_px": float(np.count_nonzero(truth)),
+    }
 
 
 class Segmenter:

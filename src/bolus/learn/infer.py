@@ -11,6 +11,7 @@ import numpy as np
 from bolus.core.arrays import Float32s
 from bolus.core.errors import BadInput, ShapeMismatch, UnreadableFile
 from bolus.learn.card import Card, read_card, verify
+from bolus.learn.files import reason
 
 _QUIET = 3  # of onnxruntime: errors only
 
@@ -115,7 +116,7 @@ def session(path: Path, threads: int) -> Any:
     try:
         opened = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no error type of its own that is public
-        raise UnreadableFile("not a network that can be run", where=path, found=_first_line(error)) from error
+        raise UnreadableFile("not a network that can be run", where=path, found=reason(error)) from error
     ports = len(opened.get_inputs()), len(opened.get_outputs())
     if ports != (1, 1):
         raise ShapeMismatch(
@@ -125,7 +126,3 @@ def session(path: Path, threads: int) -> Any:
             where=path,
         )
     return opened
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

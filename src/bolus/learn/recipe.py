@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bolus.core.errors import BadRecipe, UnreadableFile
+from bolus.learn import files
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +123,6 @@ def read(file: Path) -> TrainRecipe:
     except (OSError, ValueError) as error:
         if isinstance(error, BadRecipe):
             raise
-        raise UnreadableFile("the training recipe cannot be read", where=file, found=str(error)) from error
+        raise UnreadableFile(
+            "the training recipe cannot be read", where=file, found=files.reason(error)
+        ) from error

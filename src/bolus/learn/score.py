@@ -27,21 +27,21 @@ def dice(found: NDArray[Any], truth: NDArray[Any]) -> float:
     """
     _require_same_shape(found, truth)
     total = np.count_nonzero(found) + np.count_nonzero(truth)
-    return 2.0 * np.count_nonzero(found & truth) / total if total else 1.0
+    return float(2 * np.count_nonzero(found & truth) / total) if total else 1.0
 
 
 def sensitivity(found: NDArray[Any], truth: NDArray[Any]) -> float:
     """Return the part of the truth that was found; NaN if there is no truth."""
     _require_same_shape(found, truth)
     total = np.count_nonzero(truth)
-    return np.count_nonzero(found & truth) / total if total else float("nan")
+    return float(np.count_nonzero(found & truth) / total) if total else float("nan")
 
 
 def precision(found: NDArray[Any], truth: NDArray[Any]) -> float:
     """Return the part of what was found that is true; NaN if nothing was found."""
     _require_same_shape(found, truth)
     total = np.count_nonzero(found)
-    return np.count_nonzero(found & truth) / total if total else float("nan")
+    return float(np.count_nonzero(found & truth) / total) if total else float("nan")
 
 
 def _dice_of(answer: NDArray[Any], arrays: Arrays) -> float:

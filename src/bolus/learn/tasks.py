@@ -7,9 +7,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal
 
+from bolus.core.arrays import Float32s
 from bolus.core.errors import BadRecipe
 from bolus.learn import ica
+from bolus.learn.card import RESEARCH_ONLY
 from bolus.learn.cases import Arrays, Case
+from bolus.learn.infer import Network
+from bolus.learn.making import Order, Simulate
 from bolus.learn.recipe import TrainRecipe
 
 
@@ -32,7 +36,12 @@ class Task:
     presets
         Recipes by name; the first is the default.
     fit
-        `fit(case, size)` makes arrays of one size of a case.
+        `fit(case, size)` makes arrays of one size of a case, to train with.
+    answer, score
+        `answer(network, case)` asks an exported network about a case as it is, and `score(answer, case)`
+        says how good that is, by name; the first name leads.
+    simulate
+        Makes the cases of a simulated patient; None where there is no simulator.
     intended_use, not_for
         For the cards of its networks.
     """
@@ -47,6 +56,9 @@ class Task:
     mode: Literal["max", "min"]
     presets: Mapping[str, TrainRecipe]
     fit: Callable[[Case, int], Arrays]
+    answer: Callable[[Network, Case], Float32s]
+    score: Callable[[Float32s, Case], dict[str, float]]
+    simulate: Simulate | None
     intended_use: str
     not_for: tuple[str, ...]
 
@@ -64,6 +76,12 @@ class Task:
         return self.presets[chosen]
 
 
+def _simulate_angiogram(order: Order) -> list[Case]:
+    from bolus.learn import angiograms
+
+    return angiograms.simulate(order)
+
+
 _ICA_PAPER: Final = TrainRecipe(
     options={"width": 64, "outputs": 2},
     size=1024,
@@ -75,45 +93,59 @@ _ICA_PAPER: Final = TrainRecipe(
     batch=1,
 )
 
+_ICA: Final = Task(
+    name="ica",
+    summary="Outlines the internal carotid artery on the minimum-intensity projection of a DSA run.",
+    takes="largest contrast of each pixel over its 99.5th percentile in the field, 0-1.5, (cases, 1, y, x)",
+    gives="probability of each pixel to show the internal carotid artery, 0-1, (cases, 1, y, x)",
+    channels=1,
+    head="foreground",
+    metric="dice",
+    mode="max",
+    presets=MappingProxyType(
+        {
+            # Ships: 1.08 million parameters reach the Dice of 17 million on simulated runs.
+            "small": TrainRecipe(
+                options={"width": 16, "outputs": 1},
+                augment=("flip", "shift_scale_rotate", "tone"),
+                clip_norm=1.0,
+                precision="bf16",
+            ),
+            # As printed: two output channels, cross-entropy and Dice.
+            "paper": _ICA_PAPER,
+            # As released: one output, on which cross-entropy is 0, so that Dice alone is left.
+            "code": replace(
+                _ICA_PAPER,
+                options={"width": 64, "outputs": 1},
+                loss="dice",
+                augment=("flip", "shift_scale_rotate_code"),
+            ),
+        }
+    ),
+    fit=ica.fit,
+    answer=ica.answer,
+    score=ica.score,
+    simulate=_simulate_angiogram,
+    intended_use="The arterial input function of a DSA run with a carotid injection, for research.",
+    not_for=(
+        RESEARCH_ONLY,
+        "vertebral or external carotid injections",
+        "measuring the artery or its stenosis",
+        "images that are not subtracted angiograms of the head",
+    ),
+)
+
 TASKS: Final[Mapping[str, Task]] = MappingProxyType(
     {
-        "ica": Task(
-            name="ica",
-            summary="Outlines the internal carotid artery on the minimum-intensity projection of a DSA run.",
-            takes="largest contrast of each pixel over its 99.5th percentile in the field, 0-1.5, "
-            "(cases, 1, y, x)",
-            gives="probability of each pixel to show the internal carotid artery, 0-1, (cases, 1, y, x)",
-            channels=1,
-            head="foreground",
-            metric="dice",
-            mode="max",
-            presets=MappingProxyType(
-                {
-                    # Ships: 1.08 million parameters reach the Dice of 17 million on simulated runs.
-                    "small": TrainRecipe(
-                        options={"width": 16, "outputs": 1},
-                        augment=("flip", "shift_scale_rotate", "tone"),
-                        clip_norm=1.0,
-                        precision="bf16",
-                    ),
-                    # As printed: two output channels, cross-entropy and Dice.
-                    "paper": _ICA_PAPER,
-                    # As released: one output, on which cross-entropy is 0, so that Dice alone is left.
-                    "code": replace(
-                        _ICA_PAPER,
-                        options={"width": 64, "outputs": 1},
-                        loss="dice",
-                        augment=("flip", "shift_scale_rotate_code"),
-                    ),
-                }
-            ),
-            fit=ica.fit,
-            intended_use="The arterial input function of a DSA run with a carotid injection, for research.",
-            not_for=(
-                "vertebral or external carotid injections",
-                "measuring the artery or its stenosis",
-                "images that are not subtracted angiograms of the head",
-            ),
+        "ica": _ICA,
+        "arteries": replace(
+            _ICA,
+            name="arteries",
+            summary="Outlines all intracranial arteries on the minimum-intensity projection of a DSA run.",
+            gives="probability of each pixel to show an intracranial artery, 0-1, (cases, 1, y, x)",
+            simulate=None,
+            intended_use="Studying vessel segmentation on public data such as DIAS, for research.",
+            not_for=(RESEARCH_ONLY, "arterial input functions", "measuring arteries or their stenoses"),
         ),
     }
 )

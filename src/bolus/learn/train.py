@@ -1,9 +1,9 @@
 """Training: one loop for every task, read from top to bottom.
 
-A run's folder holds `recipe.json`, `split.json`, `log.csv` (one line an epoch), `best.safetensors` (the epoch
-with the best validation score), `card.json` and `state.pt`. The state is written whole after each epoch, and
-what is drawn in an epoch depends on the seed and the epoch alone: a run that was killed and resumed on the
-processor ends with the very weights of an unbroken one.
+A run's folder holds `recipe.json`, `split.json`, `data.json` (where cases come from), `log.csv` (one line an
+epoch), `best.safetensors` (the epoch with the best validation score) and `state.pt`. The state is written
+whole after each epoch, and what is drawn in an epoch depends on the seed and the epoch alone: a run that was
+killed and resumed on the processor ends with the very weights of an unbroken one.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from bolus.learn.splits import Split
 from bolus.learn.tasks import Task
 
 RECIPE: Final = "recipe.json"
+DATA: Final = "data.json"
 SPLIT: Final = "split.json"
 LOG: Final = "log.csv"
 BEST: Final = "best.safetensors"
@@ -110,6 +111,7 @@ def train(
     BadRecipe
         If a choice is unknown, the folder holds another run, or training diverged.
     """
+    _require_task(task, manifest)
     splits.check_leakage(split, manifest)
     torch.set_num_threads(run.threads or usable_processors())
     fit = partial(_fit, task, recipe.size)
@@ -119,6 +121,8 @@ def train(
     with joined(run.device) as crew, _board(run.folder, crew) as board:
         learner = fresh_learner(task, recipe, crew)
         _open_folder(run, recipe, split, crew)
+        if crew.leads:
+            _write_data(manifest, split, run.folder)
         _resume(learner, run, crew)
         while not _is_over(learner, recipe):
             began = time.process_time(), time.perf_counter()
@@ -134,6 +138,12 @@ def train(
     return learner.best
 
 
+def _require_task(task: Task, manifest: Manifest) -> None:
+    found = str(manifest.source.get("task", task.name))
+    if found != task.name:
+        raise BadInput("the cases are for another task", wanted=task.name, found=found, where=manifest.folder)
+
+
 def _fit(task: Task, size: int, case: Any) -> Any:
     return task.fit(case, size)
 
@@ -146,6 +156,15 @@ def _open_folder(run: Run, recipe: TrainRecipe, split: Split, crew: Crew) -> Non
         files.write_json(run.folder / RECIPE, recipe.as_dict())
         splits.write_split(split, run.folder / SPLIT)
     crew.gathered(None)  # nobody looks for files before they are there
+
+
+def _write_data(manifest: Manifest, split: Split, folder: Path) -> None:
+    """Write down where the cases come from, for the card."""
+    counts = {
+        part: {"patients": len(who), "cases": len(manifest.of(who).entries)}
+        for part, who in split.parts.items()
+    }
+    files.write_json(folder / DATA, {**manifest.source, "split_seed": split.seed, **counts})
 
 
 def _require_same_run(run: Run, recipe: TrainRecipe, split: Split) -> None:

@@ -1,0 +1,63 @@
+"""A trained network is exported as it is, with a card that says where it comes from."""
+
+from dataclasses import replace
+
+import pytest
+
+from bolus.core.errors import BadInput
+from bolus.learn.card import read_card
+from bolus.learn.files import sha256
+from bolus.learn.splits import split_patients
+from bolus.learn.tasks import TASKS
+
+torch = pytest.importorskip("torch")
+
+from bolus.learn.export import check_parity, export, network_of, write_onnx  # noqa: E402
+from bolus.learn.networks import HEADS, build  # noqa: E402
+from bolus.learn.train import Run, train  # noqa: E402
+
+TASK = TASKS["ica"]
+pytestmark = pytest.mark.slow  # the exporter takes ten seconds
+
+
+def test_a_training_becomes_a_network_with_a_card(tubes, tmp_path):
+    recipe = replace(
+        TASK.preset("small"),
+        size=48,
+        options={"width": 8},
+        epochs=4,
+        augment=(),
+        lr=5e-3,
+        precision="float32",
+    )
+    split = split_patients(tubes.patients, (0.6, 0.2, 0.2))
+    train(TASK, recipe, tubes, split, run=Run(tmp_path / "run", device="cpu", threads=1))
+    path = tmp_path / "out" / "net.onnx"
+
+    export(TASK, tmp_path / "run", path, {"test": {"dice": 0.5}})
+
+    card = read_card(path.with_suffix(".json"))
+    assert card.task == "ica"
+    assert card.data["generator"] == "tubes"
+    assert card.data["train"]["patients"] == 4
+    assert card.recipe["size"] == 48
+    assert card.scores["test"] == {"dice": 0.5}
+    assert card.scores["validation"]["dice"] > 0
+    assert any("not a medical device" in text for text in card.not_for)
+    assert card.files == {"net.onnx": sha256(path)}
+    assert sorted(p.name for p in path.parent.iterdir()) == ["net.json", "net.onnx"]
+    content = path.read_bytes()
+    assert b".py" not in content
+    assert b"site-packages" not in content
+    trained = network_of(TASK, recipe, tmp_path / "run" / "best.safetensors")
+    assert check_parity(trained, 1, path) < 1e-4
+    with pytest.raises(BadInput, match="answers otherwise"):
+        check_parity(torch.nn.Sequential(build("unet", 1, {"width": 8}), HEADS["foreground"]()), 1, path)
+
+
+def test_the_full_size_network_is_exported_as_it_is(tmp_path):
+    recipe = TASK.preset("paper")
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(build(recipe.network, 1, recipe.options), HEADS["foreground"]()).eval()
+    write_onnx(network, 1, tmp_path / "paper.onnx")
+    assert check_parity(network, 1, tmp_path / "paper.onnx") < 1e-4
