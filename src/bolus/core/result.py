@@ -37,6 +37,9 @@ class MotionTrace:
     unseen
         Voxels `(x, y, z)` that some frame did not image, or whose neighbours are bone: resampling mixed
         them with what they are not. None where no frame was resampled.
+    residual
+        Density that remains at the edges of bone of each frame of an X-ray run [nat], shape `(t,)`; NaN
+        where it cannot be told, as in subtracted runs; empty for other series.
     """
 
     parameters: Float64s
@@ -44,6 +47,7 @@ class MotionTrace:
     rejected: tuple[int, ...] = ()
     similarity: Float64s = field(default_factory=lambda: np.empty(0))
     unseen: Mask | None = None
+    residual: Float64s = field(default_factory=lambda: np.empty(0))
 
     @property
     def max_shift_mm(self) -> float:
@@ -54,6 +58,12 @@ class MotionTrace:
     def max_rotation_deg(self) -> float:
         """Largest rotation about any axis [degrees]."""
         return float(np.abs(self.parameters[:, 3:]).max())
+
+    @property
+    def max_residual_nat(self) -> float:
+        """Largest density that remains at the edges of bone [nat]; NaN where none is known."""
+        known = self.residual[np.isfinite(self.residual)]
+        return float(known.max()) if known.size else float("nan")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
