@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from bolus.core.arrays import Float64s
-from bolus.phantom.angiogram.branch import Branch, smooth, wander
+from bolus.phantom.angiogram.branch import Branch, length_along, smooth, wander
 
 CENTRE: Final = np.array([0.0, -16.0, 30.0])
 """Centre of the brain [mm]; the carotid ends in front of it and below."""
@@ -194,6 +194,26 @@ def anterior_cerebral(tree: Tree, carotid: int) -> None:
         trunks[name] = tree.grow(title, points, parent, at, 1.0)
     for name, (stem, part, end_point) in MEDIAL.items():
         _medial(tree, name, trunks[stem], part, end_point)
+
+
+def cross_filled(tree: Tree, first: int) -> None:
+    """Let contrast cross to the anterior cerebral artery of the other side.
+
+    Parameters
+    ----------
+    first
+        Number of the A1 that all branches from there on belong to.
+    """
+    a1 = tree.branches[first].course
+    across = np.array([-1.0, 1.0, 1.0, 1.0])
+    ends = np.vstack([a1[-1] * [0.1, 1, 1, 0.7], a1[-1] * across * [1, 1, 1, 0.7]])
+    new = {first: tree.grow("ACom", ends, first, -1, 0.3)}
+    for number in range(first + 1, len(tree.branches) - 1):
+        branch = tree.branches[number]
+        course = branch.course * across
+        course[:, 1:3] += np.array([1.0, 1.5]) * length_along(course)[:, None] / 60.0
+        name = f"{branch.name}, other side"
+        new[number] = tree.add(Branch(name, course, new[branch.parent], branch.leaves_at))
 
 
 def _medial(tree: Tree, name: str, stem: int, part: float, end: Point) -> None:

@@ -1,6 +1,6 @@
 """Drawing of tubes as line integrals, in loops that numba compiles.
 
-A tube is laid down as flat discs, one every half pixel along it, each with the volume of its piece. The
+A tube is laid down as flat discs, a pixel or less apart, each with the volume of its piece. The
 sum over a straight tube in the plane of the picture is the chord ``2 sqrt(r^2 - d^2)``; over an oblique one
 it is longer, as for a ray; nothing is lost or counted twice at bends, joints and pixel borders.
 """
@@ -20,6 +20,8 @@ X0, Y0, X1, Y1, R0, R1, LENGTH, DELAY0, DELAY1, WEIGHT0, WEIGHT1 = range(11)
 COLUMNS = 11
 SOFT_PX = 1.5
 """Width of the edge of a disc [pixels]."""
+LARGE_PX = 7.0
+"""Radius from which the soft edge hides the step of a whole pixel [pixels]."""
 
 
 @njit(cache=True, nogil=True)
@@ -46,7 +48,7 @@ def draw(
     weights = np.empty((256, 256), dtype=np.float32)
     for p in range(pieces.shape[0]):
         piece = pieces[p]
-        n = _n_discs(piece)
+        n = _n_discs(piece, pixel)
         for i in range(n):
             f = (i + 0.5) / n
             x = piece[X0] + f * (piece[X1] - piece[X0])
@@ -71,9 +73,11 @@ def draw(
 
 
 @njit(cache=True, nogil=True)
-def _n_discs(piece: Float32s) -> int:
+def _n_discs(piece: Float32s, pixel: float) -> int:
+    """Return how many discs a piece needs: one every half pixel, or every pixel where they are large."""
     along = sqrt((piece[X1] - piece[X0]) ** 2 + (piece[Y1] - piece[Y0]) ** 2)
-    return max(ceil(2.0 * along), 1)
+    small = min(piece[R0], piece[R1]) < LARGE_PX * pixel
+    return max(ceil(2.0 * along if small else along), 1)
 
 
 @njit(cache=True, nogil=True)
@@ -105,7 +109,7 @@ def mark(inside: Mask, earliest: Float32s, pieces: Float32s, pixel: float) -> No
     nx, ny = inside.shape
     for p in range(pieces.shape[0]):
         piece = pieces[p]
-        n = _n_discs(piece)
+        n = _n_discs(piece, pixel)
         for i in range(n):
             f = (i + 0.5) / n
             x = piece[X0] + f * (piece[X1] - piece[X0])

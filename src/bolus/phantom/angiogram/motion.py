@@ -14,8 +14,8 @@ JUMP_MM, JUMP_DEG = 1.2, 0.6
 """Standard deviations of a jump."""
 DRIFT_MM: Final = 0.8
 """Standard deviation of how far the head drifts until the end [mm]."""
-STEP_MM: Final = 0.12
-"""Drifts are followed in steps of this [mm]: less than a pixel."""
+STEP_MM, STEP_DEG = 0.2, 0.1
+"""Drifts are followed in steps of this: less than a pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def holds(n_frames: int, rng: np.random.Generator, *, moves: bool) -> tuple[Hold
     if moves:
         path += _jumps(n_frames, rng) + _drift(n_frames, rng)
     path[:, :2] = np.rint(path[:, :2] / STEP_MM) * STEP_MM
-    path[:, 2] = np.rint(path[:, 2] / 0.05) * 0.05
+    path[:, 2] = np.rint(path[:, 2] / STEP_DEG) * STEP_DEG
     edges = [0, *(np.flatnonzero(np.abs(np.diff(path, axis=0)).max(axis=1) > 0) + 1), n_frames]
     return tuple(
         Hold(int(a), int(b), (float(path[a, 0]), float(path[a, 1])), float(path[a, 2]))

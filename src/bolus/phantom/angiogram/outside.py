@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from bolus.phantom.angiogram.branch import Branch, smooth, wander
-from bolus.phantom.angiogram.cerebral import Tree, posterior_cerebral
+from bolus.phantom.angiogram.cerebral import Tree, posterior_cerebral, with_radii
 
 Way = tuple[tuple[float, float, float, float], ...]
 
@@ -83,6 +83,18 @@ def external_carotid(tree: Tree, rng: np.random.Generator) -> None:
     for name, (stem, part, winding, way) in SECOND.items():
         if stem in placed and tree.rng.random() > 0.12:
             placed[name] = _leave(tree, name, (placed[stem], part), way, winding)
+    for number in tuple(placed.values()):
+        _twigs(tree, number)
+
+
+def _twigs(tree: Tree, stem: int) -> None:
+    """Add small branches to muscles, glands and skin."""
+    course = tree.branches[stem].course
+    for at in tree.rng.integers(2, len(course), int(tree.rng.integers(2, 7))):
+        size = float(np.clip(0.45 * course[at, 3], 0.2, 0.4))
+        away = tree.rng.normal(0.0, [6.0, 13.0, 13.0], 3)
+        ends = course[at, :3] + np.linspace(0.3, 1.0, 4)[:, None] * away
+        tree.grow("ECA twigs", with_radii(ends, size, 0.18), stem, int(at), 1.6)
 
 
 def _leave(tree: Tree, name: str, origin: tuple[int, float], way: Way, winding: float) -> int:

@@ -9,7 +9,13 @@ import numpy as np
 from bolus.core.arrays import Float32s, Float64s, Times
 from bolus.phantom.angiogram.branch import Branch
 from bolus.phantom.angiogram.carotid import carotid, opacity, side_branches
-from bolus.phantom.angiogram.cerebral import Tree, anterior_cerebral, middle_cerebral, posterior_cerebral
+from bolus.phantom.angiogram.cerebral import (
+    Tree,
+    anterior_cerebral,
+    cross_filled,
+    middle_cerebral,
+    posterior_cerebral,
+)
 from bolus.phantom.angiogram.curves import Injection, Kind, curve_table
 from bolus.phantom.angiogram.flow import (
     Clot,
@@ -28,8 +34,10 @@ from bolus.phantom.options import XaOptions
 
 ICA, ICA_TOP = "ICA", "ICA top"
 """Names of the two parts of the internal carotid: to the dura, and above it."""
-BLOOD_ML = 11.0
-"""Blood in the capillaries of the territory of one carotid [mL]: 4 % of its tissue [mL/mL]."""
+BLOOD_ML = 22.0
+"""Blood in the capillaries of the territory of one carotid [mL]: 4 % of some 550 mL of tissue."""
+BEHIND = 0.6
+"""The same of the vertebral arteries, as a part of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +103,8 @@ def make_patient(options: XaOptions, times: Times, rng: np.random.Generator) -> 
     if has_ica:
         vessels = _topped(vessels, float(branches[0].delay_s[tree.top]))
     if len(tissue.weight):
-        vessels += _drained(veins(draining, 1.0), tissue, lost * (1.0 - collaterals[0]))
+        drains = veins(draining, 1.0, behind=options.vessel == "vertebral")
+        vessels += _drained(drains, tissue, lost * (1.0 - collaterals[0]))
     if options.vessel == "none":
         vessels = []
     latest = max((float(v.delay_s.max()) for v in vessels), default=0.0)
@@ -105,7 +114,7 @@ def make_patient(options: XaOptions, times: Times, rng: np.random.Generator) -> 
         side=options.side or side,
         vessels=tuple(vessels),
         tissue=_thinned(tissue, collaterals[0], shown=options.vessel != "none"),
-        blood_ml=BLOOD_ML * blood,
+        blood_ml=BLOOD_ML * blood * (BEHIND if options.vessel == "vertebral" else 1.0),
         mu=mu,
         injection=injection,
         table=curve_table(injection, times, latest),
@@ -139,12 +148,20 @@ def _carotid_tree(tree: Tree, *, layered: bool) -> None:
         if branch.name == "PCom" and tree.rng.random() < 0.3:
             posterior_cerebral(tree, added)
     middle_cerebral(tree, number)
+    first = len(tree.branches)
     anterior_cerebral(tree, number)
+    if tree.rng.random() < 0.25:
+        cross_filled(tree, first)
 
 
 def _weakened(branches: list[Branch], rng: np.random.Generator) -> list[Branch]:
     """Return branches whose contrast is as dense as their parent's, less where other blood mixes in."""
-    mixed = {"A1": rng.uniform(0.35, 1.0), "PCom": rng.uniform(0.2, 0.8), "PCA": rng.uniform(0.4, 1.0)}
+    mixed = {
+        "A1": rng.uniform(0.35, 1.0),
+        "ACom": rng.uniform(0.3, 0.9),
+        "PCom": rng.uniform(0.2, 0.8),
+        "PCA": rng.uniform(0.4, 1.0),
+    }
     done: list[Branch] = []
     for branch in branches:
         if branch.parent < 0:

@@ -39,15 +39,23 @@ LARGE: Final[dict[str, tuple[float, float, Way]]] = {
     )),
 }  # fmt: skip
 """Each with its arrival after the first cortical veins, or its chance and arrival; then its course [mm]."""
-OTHER_SIDE: Final = 0.65
+OTHER_SIDE: Final = 0.52
 """How dense blood is in the sinuses, where half of it comes from the side without contrast."""
 SPEED: Final = 110.0
 """Velocity over radius in veins [1/s]: a sinus of 3 mm flows at 330 mm/s."""
 
 
-def veins(rng: np.random.Generator, tortuosity: float) -> list[Branch]:
-    """Return veins of the injected side and the sinuses, with arrivals after the first cortical vein [s]."""
-    drawn = [_superior_sagittal(rng)]
+def veins(rng: np.random.Generator, tortuosity: float, *, behind: bool = False) -> list[Branch]:
+    """Return veins of the injected side and the sinuses, with arrivals after the first cortical vein [s].
+
+    Parameters
+    ----------
+    tortuosity
+        How far they leave their course.
+    behind
+        Whether only the back of the brain is drained, as after a vertebral injection.
+    """
+    drawn = [] if behind else [_superior_sagittal(rng)]
     for name, (after, way) in (*SINUSES.items(), *DEEP.items()):
         strength = OTHER_SIDE if "sinus" in name else 0.8
         drawn.append(_vein(name, way, after, strength * rng.uniform(0.8, 1.2), rng))
@@ -55,6 +63,8 @@ def veins(rng: np.random.Generator, tortuosity: float) -> list[Branch]:
         after, way = SINUSES["transverse sinus"]
         across = np.array(way) * np.array([-1.0, 1.0, 1.0, rng.uniform(0.5, 1.0)])
         drawn.append(_vein("transverse sinus", across, after, OTHER_SIDE * rng.uniform(0.5, 1.0), rng))
+    if behind:
+        return drawn
     for name, (chance, after, points) in LARGE.items():
         if rng.random() < chance:
             drawn.append(_vein(name, points, after, rng.uniform(0.7, 1.0), rng, tortuosity))
