@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from bolus.core.series import Series
 from bolus.core.units import Modality
 from bolus.export import folder, nifti
 from bolus.learn import files
-from bolus.learn.cases import Case
+from bolus.learn.cases import Case, CaseSet, Manifest
 from bolus.learn.ica import THRESHOLD, Segmenter, make_case, network_input
 from bolus.learn.making import Order
 from bolus.phantom.angiogram import xa
@@ -96,19 +97,42 @@ def from_folder(root: Path, *, site: str = "") -> Iterator[tuple[str, Case]]:
     BadInput
         If a mask is empty or has no run.
     """
+    for patient, name, series, artery in runs_of(root):
+        minip, field = prepared(series)
+        xray = series.acquisition.xray
+        made = make_case(minip, field, artery, patient)
+        view = xray.view if xray else ""
+        yield f"{patient}/{name}.npz", replace(made, view=view, site=site, meta={"run": name})
+
+
+def runs_of(root: Path) -> Iterator[tuple[str, str, Series, Mask]]:
+    """Yield patient, name, frames and mask of each run of such a folder; raises as `from_folder` does."""
     for patient in sorted(p for p in root.iterdir() if p.is_dir()):
         for path in sorted(p for p in patient.iterdir() if p.name.lower().endswith(_MASKS)):
             name = _stem(path)
-            yield f"{patient.name}/{name}.npz", _case(_run(patient, name, path), path, patient.name, site)
+            run = _run(patient, name, path)
+            series = read.load(run, options=read.ReadOptions(modality=Modality.XA))
+            yield patient.name, name, series, load_mask(path, series.grid)
 
 
-def _case(run: Path, mask: Path, patient: str, site: str) -> Case:
-    series = read.load(run, options=read.ReadOptions(modality=Modality.XA))
-    artery = load_mask(mask, series.grid)
-    minip, field = prepared(series)
-    xray = series.acquisition.xray
-    made = make_case(minip, field, artery, patient)
-    return replace(made, view=xray.view if xray else "", site=site, meta={"run": run.name})
+def simulated_again(manifest: Manifest) -> Iterator[tuple[str, Series, Mask]]:
+    """Yield name, frames and true mask of the runs that simulated cases were made of, views in turn.
+
+    Raises
+    ------
+    BadInput
+        If a case was not simulated.
+    """
+    cases = CaseSet(manifest, lambda _case: {}, cache_mb=0)
+    for patient, rows in groupby(range(len(cases)), lambda i: manifest.entries[i].patient):
+        first, *others = (cases.case(i) for i in rows)
+        if "seed" not in first.meta:
+            remedy = "Give the folder of DICOM runs and masks with --studies."
+            raise BadInput("only simulated cases can be simulated again", where=patient, remedy=remedy)
+        run = xa(**first.meta)
+        for case in (first, *others):
+            seen = run.views[case.view]
+            yield f"{patient} {case.view}", seen.series, np.asarray(seen.truth.masks["ica"])
 
 
 def predict(segment: Segmenter, study: Path, out: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from bolus.core.arrays import Mask, Volume
 from bolus.core.brain import Brain
 from bolus.core.errors import BadInput, BadRecipe, NoVessel
 from bolus.core.finding import Finding, Progress, Severity, silent
+from bolus.core.maps import Maps
 from bolus.core.recipe import DEFAULT, Recipe
 from bolus.core.result import MotionTrace, Result, TissueCurves
 from bolus.core.series import Concentration, Series, Voxels
@@ -124,20 +125,12 @@ def run_angiogram(
     with watch("vessels"):
         found = _input(run, recipe, carotid)
     with watch("filter"):
-        smooth = _smooth(run.contrast, recipe, watch)
+        smooth = _smooth(run.contrast, recipe, watch.progress)
         run = replace(run, contrast=run.contrast.emptied())
         contrast = _visible(smooth, run)
         del smooth
     with watch("deconvolve"):
-        estimate = deconvolve.deconvolve(
-            contrast,
-            found.aif,
-            method=recipe.method,
-            options=recipe.method_options,
-            place=place,
-            progress=watch.progress,
-        )
-        maps = quantify.make_maps(estimate, contrast, found.aif, ttp_origin=recipe.ttp_origin)
+        maps = make_maps(contrast, found, recipe, place=place, progress=watch.progress)
     brain = _regions(run, contrast, found)
     with watch("quality"):
         evidence = quality.Evidence(series, run.motion, brain, contrast, run.contrast, found, maps)
@@ -199,12 +192,12 @@ def _time_step(series: Series, recipe: Recipe) -> float:
 def _input(run: Run, recipe: Recipe, carotid: Segment | None) -> Vessels:
     """Find the arterial input where the user says, else by the network, else by when and how pixels fill."""
     if recipe.aif not in {"auto", "physics"}:
-        return _vessels(run, given(recipe.aif, "AIF", run.contrast.grid, Unit.NAT))
+        return input_of(run, given(recipe.aif, "AIF", run.contrast.grid, Unit.NAT))
     if carotid is None or recipe.aif == "physics":
         return _by_filling(run)
     mask, noticed = vessels.largest_part(carotid(run.minip, run.field) > _LIKELY)
     if mask.any():
-        return _named(_vessels(run, mask), "internal carotid artery found by a network", noticed)
+        return _named(input_of(run, mask), "internal carotid artery found by a network", noticed)
     text = (
         "The network found no internal carotid artery (another vessel was injected, or it knows no such "
         "view): the maps are relative to the artery that fills first."
@@ -215,10 +208,11 @@ def _input(run: Run, recipe: Recipe, carotid: Segment | None) -> Vessels:
 
 def _by_filling(run: Run) -> Vessels:
     mask = vessels.find_carotid(run.contrast, run.minip, run.field)
-    return _named(_vessels(run, mask), "artery that fills first and strongest in the lower middle", None)
+    return _named(input_of(run, mask), "artery that fills first and strongest in the lower middle", None)
 
 
-def _vessels(run: Run, aif: vessels.Given) -> Vessels:
+def input_of(run: Run, aif: vessels.Given) -> Vessels:
+    """Return the arterial input of a run from a mask `(x, y, 1)`, a pixel or a curve."""
     everything = Brain(run.field, run.field, np.zeros_like(run.field))
     return vessels.find_vessels(run.contrast, everything, aif=aif, vof="none", partial_volume=False)
 
@@ -228,11 +222,42 @@ def _named(found: Vessels, origin: str, noticed: Finding | None) -> Vessels:
     return replace(found, aif=replace(found.aif, origin=origin), findings=(*found.findings, *more))
 
 
-def _smooth(raw: Concentration, recipe: Recipe, watch: Stopwatch) -> Voxels:
-    voxels = Voxels(raw.curves, raw.times, raw.mask, raw.grid, raw.modality, raw.unit, steps=raw.steps)
-    return prepare.smooth(
-        voxels, method=recipe.filter, sigma_mm=recipe.filter_sigma_mm, progress=watch.progress
+def shown(run: Run, recipe: Recipe) -> Concentration:
+    """Return the filtered contrast of the pixels in which it stands out of the noise, which maps are made of.
+
+    Parameters
+    ----------
+    run
+        As `prepare_run` gives it.
+    recipe
+        Of it the filter; settled for X-ray runs.
+    """
+    return _visible(_smooth(run.contrast, recipe, silent), run)
+
+
+def make_maps(
+    contrast: Concentration,
+    found: Vessels,
+    recipe: Recipe,
+    *,
+    place: deconvolve.Place | None = None,
+    progress: Progress = silent,
+) -> Maps:
+    """Make the maps of filtered contrast relative to an artery; the recipe is settled for X-ray runs."""
+    estimate = deconvolve.deconvolve(
+        contrast,
+        found.aif,
+        method=recipe.method,
+        options=recipe.method_options,
+        place=place,
+        progress=progress,
     )
+    return quantify.make_maps(estimate, contrast, found.aif, ttp_origin=recipe.ttp_origin)
+
+
+def _smooth(raw: Concentration, recipe: Recipe, progress: Progress) -> Voxels:
+    voxels = Voxels(raw.curves, raw.times, raw.mask, raw.grid, raw.modality, raw.unit, steps=raw.steps)
+    return prepare.smooth(voxels, method=recipe.filter, sigma_mm=recipe.filter_sigma_mm, progress=progress)
 
 
 def _visible(smooth: Voxels, run: Run) -> Concentration:

@@ -1,0 +1,85 @@
+"""What an experiment is given, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from matplotlib.figure import Figure
+
+from bolus.core.finding import Progress, silent
+from bolus.learn.cases import Manifest
+from bolus.learn.ica import Segmenter
+from bolus.learn.recipe import TrainRecipe
+from bolus.learn.splits import Split
+from bolus.learn.tasks import Task
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bench:
+    """What an experiment works with.
+
+    Parameters
+    ----------
+    task, cases, split
+        What is learned, the cases with their truth, and which patients are for what.
+    recipe
+        Of every training, but for what the experiment varies.
+    out
+        Folder for trainings; one that was stopped goes on from there.
+    segment
+        The network under test, for experiments that train none.
+    studies
+        Folder of DICOM runs with masks; None: simulated cases are simulated again, frame by frame.
+    progress
+        Called as `progress(stage, done, total)`.
+    """
+
+    task: Task
+    cases: Manifest
+    split: Split
+    recipe: TrainRecipe
+    out: Path
+    segment: Segmenter | None = None
+    studies: Path | None = None
+    progress: Progress = silent
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What came out of an experiment.
+
+    Parameters
+    ----------
+    title, header, rows
+        A table for people.
+    published
+        What the paper prints for it, in words.
+    numbers
+        The same and more, as JSON can hold it.
+    figures
+        By file name without suffix.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    published: str
+    numbers: Mapping[str, Any]
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+    def markdown(self) -> str:
+        """Return the table and what the paper prints, in Markdown."""
+        lines = [self.header, ("---",) * len(self.header), *self.rows]
+        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return f"# {self.title}\n\n{table}\n\nPublished, not reproduced: {self.published}\n"
+
+
+Experiment: TypeAlias = Callable[[Bench], Finished]
+
+
+def shown(value: float, digits: int = 3) -> str:
+    """Write a number of a table; `n/a` where there is none."""
+    return f"{value:.{digits}f}" if value == value else "n/a"  # noqa: PLR0124 - NaN
