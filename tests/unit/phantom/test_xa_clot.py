@@ -6,7 +6,7 @@ import pytest
 from bolus import phantom
 from bolus.phantom.angiogram.curves import Kind
 from bolus.phantom.angiogram.patient import make_patient
-from bolus.phantom.angiogram.run import frame_times
+from bolus.phantom.angiogram.run import frame_times, generators
 from bolus.phantom.options import XaOptions
 
 SITES = ["ICA", "M1", "M2", "M3", "A2"]
@@ -14,8 +14,9 @@ SITES = ["ICA", "M1", "M2", "M3", "A2"]
 
 def patient_of(**changes):
     options = XaOptions(size=128, fps=3.0, duration_s=14.0, external=False, **changes)
-    times = frame_times(options, np.random.default_rng([options.seed, 3]))
-    return make_patient(options, times, np.random.default_rng([options.seed, 0])), times
+    body, clock, *_ = generators(options)
+    times = frame_times(options, clock)
+    return make_patient(options, times, body), times
 
 
 @pytest.mark.parametrize("site", SITES)

@@ -220,11 +220,11 @@ def test_layered_carotid_is_pale_dark_pale():
 def _ica(run):
     """Contrast along the carotid as the tree has it, from the neck to its end."""
     from bolus.phantom.angiogram.patient import make_patient
+    from bolus.phantom.angiogram.run import generators
     from bolus.phantom.options import XaOptions
 
     options = XaOptions(**SMALL, seed=run.seed, layered=run.layered)
-    rng = np.random.default_rng([run.seed, 0])
-    patient = make_patient(options, run.views["AP"].series.times, rng)
+    patient = make_patient(options, run.views["AP"].series.times, generators(options)[0])
     parts = [v for v in patient.vessels if v.name in {"ICA", "ICA top"}]
     return np.concatenate([v.strength for v in parts]), patient
 

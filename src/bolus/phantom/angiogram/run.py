@@ -46,12 +46,13 @@ def xa(options: XaOptions | None = None, /, **changes: Any) -> Angiogram:
         If an option is unknown or out of range.
     """
     wanted = chosen(options or XaOptions(), changes)
-    rngs = [np.random.default_rng([wanted.seed, part]) for part in range(4)]
-    times = frame_times(wanted, rngs[3])
-    patient = make_patient(wanted, times, rngs[0])
+    body, clock, *sides = generators(wanted)
+    times = frame_times(wanted, clock)
+    patient = make_patient(wanted, times, body)
     return Angiogram(
         views={
-            name: _view(wanted, patient, times, name, rngs[1 + n]) for n, name in enumerate(("AP", "LAT"))
+            name: _view(wanted, patient, times, name, rng)
+            for name, rng in zip(("AP", "LAT"), sides, strict=True)
         },
         side=patient.side,
         vessel=wanted.vessel,
@@ -64,6 +65,12 @@ def xa(options: XaOptions | None = None, /, **changes: Any) -> Angiogram:
         setting=wanted.setting,
         seed=wanted.seed,
     )
+
+
+def generators(options: XaOptions) -> list[np.random.Generator]:
+    """Return what draws the patient, the clock and each view; sites share no patient."""
+    site = sorted(SETTINGS).index(options.setting)
+    return [np.random.default_rng([options.seed, site, part]) for part in range(4)]
 
 
 def frame_times(options: XaOptions, rng: np.random.Generator) -> Times:
