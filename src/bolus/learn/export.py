@@ -125,16 +125,15 @@ def write_onnx(network: Any, channels: int, path: Path) -> None:
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """Keep to itself what the exporter says about itself."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keep to itself what the exporter says about itself: it writes thousands of lines."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(before)
 
 
 def _bare(path: Path) -> None:
