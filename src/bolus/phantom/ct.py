@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bolus.core.arrays import Curves, Volume
+from bolus.core.arrays import Times, Volume
 from bolus.core.series import Acquisition, Series
 from bolus.core.units import Modality, Unit
 from bolus.phantom.circulation import Bolus
 from bolus.phantom.field import image_noise
-from bolus.phantom.frames import Develop, Shot, contrast, develop_frames
+from bolus.phantom.frames import Develop, Expose, Shot, contrast, develop_frames
 from bolus.phantom.options import CtOptions, chosen
-from bolus.phantom.scene import Scene, scan_grid
+from bolus.phantom.scene import Scene
 from bolus.phantom.study import Study
 from bolus.phantom.truth import begin, known
 from bolus.physics.gamma import GammaVariate
@@ -58,15 +59,11 @@ def ct(options: CtOptions | None = None, /, **changes: Any) -> Study:
         If an option is unknown or out of range.
     """
     wanted = chosen(options or CtOptions(), changes)
-    grid = scan_grid(wanted.shape)
-    session = begin(wanted, grid)
+    session = begin(wanted)
     arterial = Bolus(GammaVariate(wanted.peak_hu, wanted.onset_s, 3.0, 1.5))
-    curves = contrast(session.scene, arterial, session.times, wanted.residue)
-    frames = develop_frames(
-        _shot(session.scene, curves), _developer(wanted), grid, session.poses, session.noise
-    )
+    grid = session.scene.grid
     series = Series(
-        frames,
+        develop_frames(session, _exposure(session.times, arterial, wanted.residue), _developer(wanted)),
         session.times,
         grid,
         Modality.CT,
@@ -80,7 +77,7 @@ def ct(options: CtOptions | None = None, /, **changes: Any) -> Study:
         ),
         steps=(f"simulated with seed {wanted.seed}",),
     )
-    return Study(series, known(session, wanted, arterial, Unit.HU, wanted.noise_hu))
+    return Study(series, known(session, arterial, Unit.HU, wanted.noise_hu))
 
 
 def plain_image(scene: Scene) -> Volume:
@@ -94,15 +91,20 @@ def plain_image(scene: Scene) -> Volume:
     return image
 
 
-def _shot(scene: Scene, curves: Curves) -> Shot:
-    plain = plain_image(scene)
+def _exposure(times: Times, arterial: Bolus, residue: str) -> Expose:
+    def expose(scene: Scene, numbers: NDArray[np.intp]) -> Shot:
+        plain = plain_image(scene)
+        curves = contrast(scene, arterial, times[..., numbers], residue)
+        added = dict(zip(numbers.tolist(), curves.T, strict=True))
 
-    def shot(index: int) -> Volume:
-        image = plain.copy()
-        image[scene.rows] += curves[:, index]
-        return image
+        def shot(index: int) -> Volume:
+            image = plain.copy()
+            image[scene.rows] += added[index]
+            return image
 
-    return shot
+        return shot
+
+    return expose
 
 
 def _developer(options: CtOptions) -> Develop:

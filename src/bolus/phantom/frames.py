@@ -8,15 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from bolus.core.arrays import Curves, Float64s, Frames, Times, Volume
-from bolus.core.grid import Grid
+from bolus.core.arrays import Curves, Frames, Times, Volume
 from bolus.phantom.circulation import Curve, delayed, venous
-from bolus.phantom.motion import grid_centre, moved, pose_matrix
-from bolus.phantom.scene import COLLATERAL_SPREAD_S, PADDING, Scene, cropped, padded
+from bolus.phantom.scene import COLLATERAL_SPREAD_S, Scene
+from bolus.phantom.truth import Session
 from bolus.physics.transport import RESIDUES
 
 Shot = Callable[[int], Volume]
-"""Gives a frame's image on the padded grid, without noise."""
+"""Gives a frame's image without noise."""
+Expose = Callable[[Scene, NDArray[np.intp]], Shot]
+"""Readies a head in one pose for the frames, by number, in which it lies so."""
 Develop = Callable[[Volume, np.random.Generator], Volume]
 """Gives the image as the scanner would store it, from the image without noise."""
 
@@ -31,16 +32,15 @@ def contrast(scene: Scene, arterial: Curve, times: Times, residue: str, blood: f
     arterial
         The arterial curve that tissue sees.
     times
-        Sample times [s], shape `(t,)`, or `(z, t)` for the slices without padding.
+        Sample times [s], shape `(t,)` or `(z, t)`.
     blood
         Contrast effect in vessels over that in tissue.
     """
     if times.ndim == 1:
         return _contrast(scene, arterial, times, residue, blood, None)
-    clocks = np.pad(times, ((PADDING, PADDING), (0, 0)), mode="edge")
     slices = np.nonzero(scene.rows)[2]
     curves = np.empty((slices.size, times.shape[1]), dtype=np.float32)
-    for k, clock in enumerate(clocks):
+    for k, clock in enumerate(times):
         rows = np.flatnonzero(slices == k)
         if rows.size:
             curves[rows] = _contrast(scene, arterial, clock, residue, blood, rows)
@@ -66,37 +66,34 @@ def _contrast(
     return curves
 
 
-def develop_frames(
-    shot: Shot, develop: Develop, grid: Grid, poses: Float64s, seeds: np.random.SeedSequence
-) -> Frames:
-    """Make all frames: show the moved head, add noise, round to integers.
+def develop_frames(session: Session, expose: Expose, develop: Develop) -> Frames:
+    """Make all frames: show the head where it lies, add noise, round to integers.
+
+    Each pose is drawn from the head itself. To interpolate between rendered slices instead would blur a
+    moved frame as no scanner does.
 
     Parameters
     ----------
-    grid
-        The scan without padding.
-    poses
-        Pose of the head a frame, shape `(t, 6)`.
-    seeds
-        Source of one random generator a frame, so that frames may be made in any order.
+    session
+        The head, its poses and the source of one random generator a frame.
 
     Returns
     -------
     int16, shape `(x, y, z, t)`.
     """
-    frames = np.empty((*grid.shape, len(poses)), dtype=np.int16)
-    source, centre = padded(grid), grid_centre(grid)
+    seeds = session.noise.spawn(len(session.poses))
+    frames = np.empty((*session.scene.grid.shape, len(seeds)), dtype=np.int16)
 
-    def make(item: tuple[int, np.random.SeedSequence]) -> None:
-        index, seed = item
-        image = shot(index)
-        if poses[index].any():
-            fill = float(image[0, 0, 0])
-            image = moved(image, source, grid, pose_matrix(poses[index], centre), fill)
-        else:
-            image = cropped(image)
-        frames[..., index] = np.rint(develop(image, np.random.default_rng(seed)))
+    def make(shot: Shot, index: int) -> None:
+        frames[..., index] = np.rint(develop(shot(index), np.random.default_rng(seeds[index])))
 
+    poses, which = np.unique(session.poses, axis=0, return_inverse=True)
     with ThreadPoolExecutor(_WORKERS) as pool:
-        list(pool.map(make, enumerate(seeds.spawn(len(poses)))))
+        made = []
+        for k, pose in enumerate(poses):
+            numbers = np.flatnonzero(which.ravel() == k)
+            shot = expose(session.scene_at(pose), numbers)
+            made += [pool.submit(make, shot, int(index)) for index in numbers]
+        for each in made:
+            each.result()
     return frames

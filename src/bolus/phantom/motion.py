@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
-from scipy import ndimage
 
-from bolus.core.arrays import Float64s, Volume
+from bolus.core.arrays import Float64s
 from bolus.core.grid import Grid
 
 MAX_SHIFT_MM = 4.0
 MAX_TURN_DEG = 4.0
 DRIFT_MM = 0.5
 """Largest jump, largest turn, and drift over the scan (science sheet of the phantom)."""
+DRIFT_STEPS: Final = 5
+"""Steps that the drift goes by, a tenth of a millimetre each: every pose is drawn anew, which takes time."""
 
 
 def still(n_frames: int) -> Float64s:
@@ -25,7 +27,7 @@ def restless(rng: np.random.Generator, n_frames: int, n_jumps: int = 3) -> Float
     """Draw the pose of a head that jumps and drifts.
 
     Each jump leads to a new pose up to 4 mm and 4 degrees from the first; between jumps the head
-    drifts, by 0.5 mm over the scan. The first frame's pose is the reference.
+    drifts, by 0.5 mm over the scan in steps of 0.1 mm. The first frame's pose is the reference.
 
     Returns
     -------
@@ -38,7 +40,8 @@ def restless(rng: np.random.Generator, n_frames: int, n_jumps: int = 3) -> Float
         shift = _direction(rng) * rng.uniform(1.5, MAX_SHIFT_MM - DRIFT_MM)
         turn = _direction(rng) * np.array([0.6, 0.6, 1.0]) * rng.uniform(1.5, MAX_TURN_DEG)
         poses[at:] = np.concatenate([shift, turn])
-    poses[:, :3] += np.linspace(0.0, DRIFT_MM, n_frames)[:, None] * _direction(rng)
+    drift = np.rint(np.linspace(0.0, DRIFT_STEPS, n_frames)) / DRIFT_STEPS
+    poses[:, :3] += DRIFT_MM * drift[:, None] * _direction(rng)
     return poses
 
 
@@ -77,32 +80,3 @@ def grid_centre(grid: Grid) -> tuple[float, float, float]:
     """Return the centre of a grid (RAS) [mm]."""
     x, y, z = grid.position_mm((np.array(grid.shape) - 1) / 2)
     return float(x), float(y), float(z)
-
-
-def moved(volume: Volume, source: Grid, target: Grid, matrix: Float64s, fill: float) -> Volume:
-    """Show a volume after the head has moved.
-
-    Parameters
-    ----------
-    volume
-        The head in the reference pose on the grid `source`.
-    matrix
-        Reference to present place (RAS) [mm], shape `(4, 4)`.
-    fill
-        Value beyond the volume.
-
-    Returns
-    -------
-    Shape of the grid `target`, linearly interpolated.
-    """
-    to_source = np.linalg.inv(source.affine) @ np.linalg.inv(matrix) @ target.affine
-    shown = ndimage.affine_transform(
-        volume,
-        to_source[:3, :3],
-        to_source[:3, 3],
-        output_shape=target.shape,
-        order=1,
-        mode="constant",
-        cval=fill,
-    )
-    return np.asarray(shown, dtype=np.float32)

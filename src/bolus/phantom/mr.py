@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bolus.core.arrays import Curves, Volume
+from bolus.core.arrays import Times, Volume
 from bolus.core.series import Acquisition, Series
 from bolus.core.units import Modality, Unit
 from bolus.phantom.circulation import Bolus, Curve
-from bolus.phantom.frames import Develop, Shot, contrast, develop_frames
+from bolus.phantom.frames import Develop, Expose, Shot, contrast, develop_frames
 from bolus.phantom.options import MrOptions, chosen
-from bolus.phantom.scene import Scene, scan_grid
+from bolus.phantom.scene import Scene
 from bolus.phantom.study import Study
 from bolus.phantom.truth import begin, known
 from bolus.physics.gamma import GammaVariate
@@ -68,20 +69,12 @@ def mr(options: MrOptions | None = None, /, **changes: Any) -> Study:
     Wu et al., Magn Reson Med 50:164-174 (2003), doi:10.1002/mrm.10522
     """
     wanted = chosen(options or MrOptions(), changes)
-    grid = scan_grid(wanted.shape)
-    session = begin(wanted, grid)
+    session = begin(wanted)
     arterial = Bolus(GammaVariate(wanted.peak_rate, wanted.onset_s, 3.0, 1.5))
-    rates = contrast(session.scene, _seen_by_tissue(arterial), session.times, wanted.residue, 1 / RELAXIVITY)
     noise = SIGNAL["gm"] / wanted.snr
-    frames = develop_frames(
-        _shot(session.scene, rates, wanted.te_ms / 1000),
-        _developer(noise),
-        grid,
-        session.poses,
-        session.noise,
-    )
+    grid = session.scene.grid
     series = Series(
-        frames,
+        develop_frames(session, _exposure(session.times, arterial, wanted), _developer(noise)),
         session.times,
         grid,
         Modality.MR,
@@ -96,9 +89,7 @@ def mr(options: MrOptions | None = None, /, **changes: Any) -> Study:
         ),
         steps=(f"simulated with seed {wanted.seed}",),
     )
-    return Study(
-        series, replace(known(session, wanted, arterial, Unit.PER_SECOND, noise), flow_scale=RELAXIVITY)
-    )
+    return Study(series, replace(known(session, arterial, Unit.PER_SECOND, noise), flow_scale=RELAXIVITY))
 
 
 def _seen_by_tissue(arterial: Bolus) -> Curve:
@@ -114,18 +105,25 @@ def plain_image(scene: Scene) -> Volume:
     return image
 
 
-def _shot(scene: Scene, rates: Curves, te_s: float) -> Shot:
-    plain = plain_image(scene)
-    before = plain[scene.rows]
+def _exposure(times: Times, arterial: Bolus, options: MrOptions) -> Expose:
+    def expose(scene: Scene, numbers: NDArray[np.intp]) -> Shot:
+        plain = plain_image(scene)
+        before = plain[scene.rows]
+        curves = contrast(
+            scene, _seen_by_tissue(arterial), times[..., numbers], options.residue, 1 / RELAXIVITY
+        )
+        rates = dict(zip(numbers.tolist(), curves.T, strict=True))
 
-    def shot(index: int) -> Volume:
-        image = plain.copy()
-        image[scene.rows] = signal_from_delta_r2star(rates[:, index], before, te_s)
-        if index < len(STEADY):
-            image *= 1.0 + STEADY[index]
-        return image
+        def shot(index: int) -> Volume:
+            image = plain.copy()
+            image[scene.rows] = signal_from_delta_r2star(rates[index], before, options.te_ms / 1000)
+            if index < len(STEADY):
+                image *= 1.0 + STEADY[index]
+            return image
 
-    return shot
+        return shot
+
+    return expose
 
 
 def _developer(sd: float) -> Develop:

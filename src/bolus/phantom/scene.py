@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from bolus.core.arrays import Float32s, Float64s, Mask, Volume
@@ -26,9 +25,6 @@ from bolus.physics.transport import Residue, ideal_tmax
 FIELD_OF_VIEW_MM: Final = (220.0, 220.0, 80.0)
 SLAB_CENTRE_MM: Final = (0.0, -6.0, 22.0)
 """What the scan covers, in head coordinates before the head is posed."""
-_A = TypeVar("_A", bound=np.generic)
-PADDING: Final = 2
-"""Slices simulated beyond either end, so that a moving head brings tissue with it, not air."""
 COLLATERAL_S: Final = 5.0
 """How much later contrast starts to reach the arteries beyond an occlusion, through collaterals [s]."""
 COLLATERAL_SPREAD_S: Final = 2.0
@@ -55,7 +51,9 @@ class Scene:
     Parameters
     ----------
     grid
-        The scanner's grid with `PADDING` slices more at either end.
+        The scanner's.
+    pose
+        Head to patient coordinates (RAS) [mm], shape `(4, 4)`.
     atlas, places
         The head, and lattice indices of two levels of each slice, shape `(3, x, y, z)` each.
     gm, wm, csf
@@ -108,27 +106,26 @@ def scan_grid(shape: tuple[int, int, int]) -> Grid:
     return Grid(shape, affine)
 
 
-def padded(grid: Grid, slices: int = PADDING) -> Grid:
-    """Return a grid with more slices at either end."""
-    affine = grid.affine.copy()
-    affine[:3, 3] -= slices * affine[:3, 2]
-    return Grid((grid.shape[0], grid.shape[1], grid.shape[2] + 2 * slices), affine)
-
-
-def set_scene(options: CtOptions | MrOptions, rng: np.random.Generator) -> Scene:
+def set_scene(
+    options: CtOptions | MrOptions, rng: np.random.Generator, motion: Float64s | None = None
+) -> Scene:
     """Build a head, give it a lesion and lay it on a scanner's table.
 
     Parameters
     ----------
     options
-        Shape of the scan (without padding), how the head lies, its lesion, and the seed of the head.
+        Shape of the scan, how the head lies, its lesion, and the seed of the head.
     rng
-        Source of the lesion's outline and of texture.
+        Source of the lesion's outline and of texture; the same head again from the same state.
+    motion
+        How the head moved since it was laid down (RAS) [mm], shape `(4, 4)`; None for not at all.
     """
     shape, lesion_name = options.shape, options.lesion
     atlas = build_atlas(options.seed)
-    grid = padded(scan_grid(shape))
+    grid = scan_grid(shape)
     pose = pose_matrix(np.array(options.pose), SLAB_CENTRE_MM)
+    if motion is not None:
+        pose = motion @ pose
     points = head_points(grid, pose, 0.0)
     places = (atlas.index(head_points(grid, pose, -0.25)), atlas.index(head_points(grid, pose, 0.25)))
     parts = {name: sampled(getattr(atlas, name).astype(np.float32), places) for name in ("gm", "wm", "csf")}
@@ -224,7 +221,7 @@ def _mixed(values: tuple[float, float, float], hypo: Float32s, core: Float32s) -
 
 
 def true_volumes(scene: Scene, residue: Residue) -> dict[str, Volume]:
-    """Return true CBF, CBV, MTT, delay and Tmax on the scan without padding."""
+    """Return true CBF, CBV, MTT, delay and Tmax, shape `(x, y, z)`."""
     kinetics = scene.kinetics
     flat = {
         "CBF": kinetics.cbf,
@@ -237,34 +234,30 @@ def true_volumes(scene: Scene, residue: Residue) -> dict[str, Volume]:
     for name, values in flat.items():
         volume = np.full(scene.grid.shape, np.nan, dtype=np.float32)
         volume[scene.rows] = values
-        volumes[name] = cropped(volume)
+        volumes[name] = volume
     return volumes
 
 
-def true_masks(
-    scene: Scene, volumes: Mapping[str, Volume], grid: Grid
-) -> tuple[dict[str, Mask], dict[str, float]]:
-    """Return true masks on the scan without padding, and the volumes of the lesion's [mL].
+def true_masks(scene: Scene, volumes: Mapping[str, Volume]) -> tuple[dict[str, Mask], dict[str, float]]:
+    """Return true masks, and the volumes of the lesion's [mL].
 
     Core is where the lesion's core reaches and the true CBF is under 30 % of the median of the other
     side's tissue; hypoperfused is tissue whose ideal Tmax exceeds 6 s, and core.
     """
-    gm, wm, csf = cropped(scene.gm), cropped(scene.wm), cropped(scene.csf)
-    artery = cropped(scene.arteries.fraction + scene.collaterals.fraction)
-    vein = cropped(scene.veins.fraction)
-    brain = cropped(scene.inside)
+    grid, brain, gm, wm = scene.grid, scene.inside, scene.gm, scene.wm
+    artery, vein = scene.arteries.fraction + scene.collaterals.fraction, scene.veins.fraction
     tissue = brain & (gm + wm > LEAST_TISSUE) & (artery + vein < 0.1)
     right = scene.midline.distance_mm(grid.position_mm(np.moveaxis(np.indices(grid.shape), 0, -1))) > 0
     other = right if scene.lesion.side == "left" else ~right
     reference = float(np.median(volumes["CBF"][tissue & other]))
-    core = tissue & (cropped(scene.lesion.core) > 0.02) & (volumes["CBF"] < 0.3 * reference)
-    hypoperfused = tissue & (cropped(scene.lesion.hypoperfused) > 0) & (volumes["Tmax"] > 6.0) | core
+    core = tissue & (scene.lesion.core > 0.02) & (volumes["CBF"] < 0.3 * reference)
+    hypoperfused = tissue & (scene.lesion.hypoperfused > 0) & (volumes["Tmax"] > 6.0) | core
     masks = {
         "brain": brain,
         "tissue": tissue,
         "gm": tissue & (gm >= wm),
         "wm": tissue & (wm > gm),
-        "csf": brain & (csf > 0.5),
+        "csf": brain & (scene.csf > 0.5),
         "artery": artery >= 0.2,
         "vein": vein >= 0.2,
         "core": core,
@@ -272,8 +265,3 @@ def true_masks(
         "penumbra": hypoperfused & ~core,
     }
     return masks, lesion_volumes(masks, grid)
-
-
-def cropped(volume: NDArray[_A]) -> NDArray[_A]:
-    """Return a volume without the padding slices."""
-    return volume[:, :, PADDING:-PADDING]

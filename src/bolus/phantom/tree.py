@@ -186,14 +186,16 @@ def fill(vessels: list[Vessel], grid: Grid, pose: Float64s, added_s: float = 0.0
         return Filling(fraction, delay)
     points, radii, delays = (np.concatenate(part) for part in zip(*map(_samples, vessels), strict=True))
     places = points @ pose[:3, :3].T + pose[:3, 3]
-    voxels = _near(grid, places, float(radii.max()))
+    widest = float(radii.max())
+    voxels = _near(grid, places, widest)
     inside_of = _subpoints(grid)
     tree = cKDTree(places)
     covered = np.zeros(len(voxels))
     _, nearest = tree.query(grid.position_mm(voxels))
+    reach = np.append(radii, -np.inf)  # what the tree gives where no vessel is near
     for offset in inside_of:
-        distance, index = tree.query(grid.position_mm(voxels + offset))
-        covered += distance <= radii[index]
+        distance, index = tree.query(grid.position_mm(voxels + offset), distance_upper_bound=1.01 * widest)
+        covered += distance <= reach[index]
     at = tuple(voxels.T)
     fraction[at] = covered / len(inside_of)
     delay[at] = np.where(covered > 0, delays[nearest] + added_s, 0.0)

@@ -8,11 +8,10 @@ from typing import Final
 import numpy as np
 
 from bolus.core.arrays import Float64s, Times
-from bolus.core.grid import Grid
 from bolus.core.units import Unit
 from bolus.core.vessel import VesselCurve
 from bolus.phantom.circulation import Curve, venous
-from bolus.phantom.motion import grid_centre, restless, still
+from bolus.phantom.motion import grid_centre, pose_matrix, restless, still
 from bolus.phantom.options import CtOptions, MrOptions
 from bolus.phantom.scene import Scene, set_scene, true_masks, true_volumes
 from bolus.phantom.study import Truth, true_maps
@@ -31,8 +30,12 @@ class Session:
 
     Parameters
     ----------
-    grid
-        The scan, without padding.
+    options
+        All choices.
+    head
+        Source of the head's random generator.
+    scene
+        The head before it moves.
     times
         Sample times [s], shape `(t,)` or `(z, t)`.
     poses
@@ -41,26 +44,32 @@ class Session:
         Source of the noise's random generators.
     """
 
+    options: CtOptions | MrOptions
+    head: np.random.SeedSequence
     scene: Scene
-    grid: Grid
     times: Times
     poses: Float64s
     noise: np.random.SeedSequence
 
+    def scene_at(self, pose: Float64s) -> Scene:
+        """Return the same head in a pose `(6,)`: drawn anew, as a scanner sees it there."""
+        if not pose.any():
+            return self.scene
+        motion = pose_matrix(pose, grid_centre(self.scene.grid))
+        return set_scene(self.options, np.random.default_rng(self.head), motion)
 
-def begin(options: CtOptions | MrOptions, grid: Grid) -> Session:
+
+def begin(options: CtOptions | MrOptions) -> Session:
     """Build the head, its clock and its motion from the options and their seed."""
     head, motion, noise = np.random.SeedSequence(options.seed).spawn(3)
     scene = set_scene(options, np.random.default_rng(head))
     times = sample_times(options.timing, options.n_frames, options.dt, options.shape[2])
     draw = np.random.default_rng(motion)
     poses = restless(draw, options.n_frames) if options.motion else still(options.n_frames)
-    return Session(scene, grid, times, poses, noise)
+    return Session(options, head, scene, times, poses, noise)
 
 
-def known(
-    session: Session, options: CtOptions | MrOptions, arterial: Curve, unit: Unit, noise: float
-) -> Truth:
+def known(session: Session, arterial: Curve, unit: Unit, noise: float) -> Truth:
     """Gather the truth of a session.
 
     Parameters
@@ -70,9 +79,9 @@ def known(
     noise
         Standard deviation of one sample, in the unit of the series.
     """
-    scene, grid = session.scene, session.grid
-    volumes = true_volumes(scene, RESIDUES[options.residue])
-    masks, volumes_ml = true_masks(scene, volumes, grid)
+    scene, grid = session.scene, session.scene.grid
+    volumes = true_volumes(scene, RESIDUES[session.options.residue])
+    masks, volumes_ml = true_masks(scene, volumes)
     clock = sweep_times(session.times)
     vein = venous(arterial, until=float(clock[-1]))
     aif, aif_fine = true_curve("AIF", arterial, clock, unit)
@@ -88,7 +97,7 @@ def known(
         motion_centre_mm=grid_centre(grid),
         midline=scene.midline,
         noise=noise,
-        seed=options.seed,
+        seed=session.options.seed,
         side=scene.lesion.side,
         volumes_ml=volumes_ml,
     )

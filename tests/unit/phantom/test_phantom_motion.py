@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813 (its own name for itself)
-from scipy import ndimage
 
 from bolus import phantom
 from bolus.core.errors import BadRecipe
-from bolus.phantom.motion import moved, pose_matrix, restless
-from bolus.phantom.scene import padded, scan_grid
+from bolus.phantom.ct import plain_image
+from bolus.phantom.motion import pose_matrix, restless
+from bolus.phantom.options import CtOptions
+from bolus.phantom.scene import scan_grid, set_scene
 from bolus.phantom.timing import sample_times, sweep_times
 
 
@@ -29,16 +30,34 @@ def test_the_pose_turns_as_simpleitk_would():
     assert (pose_matrix(pose, centre) @ point)[:3] == pytest.approx(other.TransformPoint(point[:3].tolist()))
 
 
-def test_a_moved_point_lands_where_the_pose_says():
-    grid = scan_grid((64, 64, 16))
-    volume = np.zeros(padded(grid).shape, dtype=np.float32)
-    volume[20, 30, 9] = 1.0
-    volume = ndimage.gaussian_filter(volume, (2.0, 2.0, 1.2))
-    matrix = pose_matrix(np.array([3.0, -4.0, 2.0, 1.0, 2.0, -3.0]), (0.0, 0.0, 0.0))
-    shown = moved(volume, padded(grid), grid, matrix, 0.0)
-    start = padded(grid).position_mm([20, 30, 9])
-    found = grid.position_mm(ndimage.center_of_mass(shown))
-    assert found == pytest.approx((matrix @ np.append(start, 1.0))[:3], abs=0.3)
+def test_a_restless_head_lies_in_few_poses():
+    poses = restless(np.random.default_rng(2), 60)
+
+    assert len(np.unique(poses, axis=0)) <= 9
+    assert np.ptp(poses[:12, :3], axis=0).max() > 0.05, "it drifts before it jumps"
+
+
+def test_a_head_that_moved_by_whole_voxels_looks_the_same_there():
+    options = CtOptions(shape=(64, 64, 8), seed=4)
+    grid = scan_grid(options.shape)
+    motion = np.eye(4)
+    motion[:3, 3] = grid.affine[:3, 0] * 3 + grid.affine[:3, 2]
+
+    still, moved = (
+        plain_image(set_scene(options, np.random.default_rng(1), where)) for where in (np.eye(4), motion)
+    )
+
+    assert np.abs(moved[3:, :, 1:] - still[:-3, :, :-1]).max() < 0.5
+    assert np.abs(moved - still).mean() > 10.0
+
+
+@pytest.mark.parametrize("kind", [phantom.ct, phantom.mr])
+def test_a_moved_frame_is_as_sharp_as_a_still_one(kind):
+    quiet = {"noise_hu": 0.0} if kind is phantom.ct else {"snr": 1e6}
+    series = kind(shape=(96, 96, 8), n_frames=20, motion=True, seed=3, **quiet).series
+    steps = [np.abs(np.diff(series.frame(t)[24:72, 24:72], axis=2)).mean() for t in (3, 19)]
+
+    assert steps[1] > 0.95 * steps[0], "a second interpolation would blur it along the slice axis"
 
 
 def test_frames_before_the_first_jump_show_the_head_almost_still():
