@@ -8,7 +8,7 @@ from bolus.core.grid import Grid
 from bolus.core.series import Voxels
 from bolus.core.units import Modality, Unit
 from bolus.prepare import METHODS, even_grid, smooth
-from bolus.prepare.pose import inverted, parameters, twist_matrix
+from bolus.prepare.pose import from_parameters, inverted, numbered, parameters, twist_matrix
 
 LIGHT = settings(max_examples=8, deadline=None)
 GRID = Grid((7, 6, 3), np.diag([-1.1, -1.3, 4.0, 1.0]))
@@ -90,3 +90,23 @@ def test_parameters_describe_the_pose(twist):
 
     np.testing.assert_allclose(about_z @ about_x @ about_y, pose[:3, :3], atol=1e-12)
     np.testing.assert_allclose(inverted(pose) @ pose, np.eye(4), atol=1e-12)
+
+
+@LIGHT
+@given(twist=st.lists(st.floats(-15, 15), min_size=6, max_size=6))
+def test_a_pose_comes_back_from_its_parameters(twist):
+    pose = twist_matrix(np.array(twist))
+
+    np.testing.assert_allclose(from_parameters(parameters(pose)), pose, atol=1e-12)
+
+
+@LIGHT
+@given(order=st.lists(st.integers(0, 3), min_size=1, max_size=20), seed=st.integers(0, 1000))
+def test_poses_are_numbered_as_they_come_and_known_again(order, seed):
+    rng = np.random.default_rng(seed)
+    poses = np.array([[4.0 * k, 0.0, 0.0, 0.0, 0.0, 2.0 * k] for k in range(4)])
+
+    which = numbered(poses[order] + rng.uniform(-0.1, 0.1, (len(order), 6)))
+
+    first_seen = list(dict.fromkeys(order))
+    assert which.tolist() == [first_seen.index(k) for k in order]

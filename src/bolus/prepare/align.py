@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import map_coordinates, spline_filter
 
 from bolus.core.arrays import Float64s, Volume
 from bolus.core.grid import Grid
@@ -50,12 +50,19 @@ class Reading:
         return float(np.abs(self.left).mean()) if self.seen.mean() >= _MIN_OVERLAP else float("inf")
 
 
-def read_at(template: Template, image: Volume, pose: Float64s) -> Reading:
-    """Read a frame at a template's points, moved by a pose (reference to frame)."""
+def splined(image: Volume) -> Volume:
+    """Return the coefficients of the cubic splines through a frame, shape `(x, y, z)`."""
+    return np.asarray(spline_filter(image, 3, output=np.float32, mode="mirror"))
+
+
+def read_at(template: Template, splines: Volume, pose: Float64s) -> Reading:
+    """Read a frame, as splines, at a template's points, moved by a pose (reference to frame)."""
     to_index = template.to_index @ pose
     index = template.points @ to_index[:3, :3].T + to_index[:3, 3]
-    seen = np.all((index > -0.01) & (index < np.array(image.shape) - 0.99), axis=1)
-    values = map_coordinates(image, index[seen].T, order=1, mode="nearest", output=np.float64)
+    seen = np.all((index > -0.01) & (index < np.array(splines.shape) - 0.99), axis=1)
+    values = map_coordinates(
+        splines, index[seen].T, order=3, mode="mirror", prefilter=False, output=np.float64
+    )
     error = values - template.values[seen]
     nuisance = template.nuisance[seen]
     square = nuisance.T @ nuisance
@@ -63,34 +70,34 @@ def read_at(template: Template, image: Volume, pose: Float64s) -> Reading:
     return Reading(seen, error, error - nuisance @ np.linalg.solve(square + ridge, nuisance.T @ error))
 
 
-def similarity(template: Template, image: Volume, pose: Float64s) -> float:
+def similarity(template: Template, splines: Volume, pose: Float64s) -> float:
     """Return how well a frame's edges match the reference: multiple correlation, 0 to 1.
 
     Parameters
     ----------
     template
         The reference.
-    image
-        The frame at the template's level.
+    splines
+        The frame at the template's level, as `splined` gives it.
     pose
         Reference to frame, shape `(4, 4)`.
     """
-    reading = read_at(template, image, pose)
+    reading = read_at(template, splines, pose)
     if not np.isfinite(reading.cost):
         return 0.0
     whole = float(np.var(reading.error + template.values[reading.seen]))
     return float(np.sqrt(max(0.0, 1.0 - float(np.var(reading.left)) / whole))) if whole > 0 else 0.0
 
 
-def refine(template: Template, image: Volume, start: Float64s) -> Float64s:
+def refine(template: Template, splines: Volume, start: Float64s) -> Float64s:
     """Fit a pose by least squares, close to a start (inverse-compositional Gauss-Newton, damped).
 
     Parameters
     ----------
     template
         The reference; its slopes serve every frame.
-    image
-        The frame at the template's level, shape `(x, y, z)`.
+    splines
+        The frame at the template's level, as `splined` gives it, shape `(x, y, z)`.
     start
         First guess: reference to frame, shape `(4, 4)`.
 
@@ -110,13 +117,13 @@ def refine(template: Template, image: Volume, start: Float64s) -> Float64s:
     curvature deals with. The slopes are those of the reference, which has little noise, so the smoothing
     of a frame's noise by interpolation does not pull the fit.
     """
-    pose, now, damping = start, read_at(template, image, start), _DAMPING
+    pose, now, damping = start, read_at(template, splines, start), _DAMPING
     for _ in range(MAX_STEPS):
         if not np.isfinite(now.cost) or damping > _MAX_DAMPING:
             break
         step = _step(template, now, damping)
         tried = pose @ inverted(step)
-        then = read_at(template, image, tried)
+        then = read_at(template, splines, tried)
         if then.cost > _SLACK * now.cost:
             damping *= 10.0
             continue

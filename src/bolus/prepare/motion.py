@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bolus.core.arrays import Float64s, Frames, Mask, Volume
+from bolus.core.arrays import Float64s, Frames, Mask, Times, Volume
 from bolus.core.errors import BadRecipe
 from bolus.core.finding import Progress, silent
 from bolus.core.grid import Grid
 from bolus.core.result import MotionTrace
 from bolus.core.series import Series
 from bolus.core.units import Modality
-from bolus.prepare.align import refine, search, similarity
+from bolus.prepare.align import refine, search, similarity, splined
 from bolus.prepare.cranium import BONE_HU
 from bolus.prepare.early import n_early
-from bolus.prepare.pose import STILL, about_centre, displacement_mm, inverted, parameters
-from bolus.prepare.resample import resampled
+from bolus.prepare.pose import (
+    STILL,
+    about_centre,
+    displacement_mm,
+    from_parameters,
+    inverted,
+    numbered,
+    parameters,
+)
+from bolus.prepare.resample import ANY, resampled
 from bolus.prepare.scalp import tissue_level
 from bolus.prepare.shapes import dilated, filled, largest, opened
 from bolus.prepare.template import Template, levels, make_template
@@ -31,6 +39,8 @@ NEGLIGIBLE_MM = 0.1
 """Frames that moved less stay untouched: to resample them would blur more than it mends."""
 MAX_SHIFT_MM, MAX_TURN_DEG = 40.0, 20.0
 MIN_SIMILARITY = 0.5
+STEADY_S = 10.0
+"""The pose of a frame is the median over this time before and after it, as long as the head does not jump."""
 BEYOND_SLICE = 0.25
 """How far beyond the outer slices [slices] an interpolated value still counts as imaged."""
 _LOST = 0.9
@@ -41,9 +51,8 @@ _HEAD_HU, _OPENING_MM, _EDGE_MM = -300.0, 4.0, 5.0
 _AIR_HU = -1024.0
 CT_STEP_HU: Final = 0.125
 """Step that corrected CT frames are stored in."""
-_ORDER: Final[dict[Modality, Literal[1, 3]]] = {Modality.CT: 1, Modality.MR: 3}
-"""Interpolation when frames are moved: splines overshoot next to the skull of CT, which is 900 HU away;
-in MR a linear blur between thick slices changes the signal by as much as a bolus does in poor tissue."""
+_SMOOTH: Final = {Modality.CT: (0.0, 100.0), Modality.MR: ANY}
+"""Values that frames are moved by splines in: those swing next to the skull of CT, which is 900 HU away."""
 
 
 def correct_motion(
@@ -69,8 +78,8 @@ def correct_motion(
 
     Returns
     -------
-    The series with new frames (CT: integers of an eighth of a HU), each resampled once from the original,
-    linearly (CT) or by cubic B-splines (MR); where no frame moved 0.1 mm, the frames are the very same.
+    The series with new frames (CT: integers of an eighth of a HU), each resampled once from the original
+    by cubic splines; where no frame moved 0.1 mm, the frames are the very same.
     And what was found: `parameters` of the transform that moves a frame's points onto the reference,
     ``p_ref = R (p - c) + c + t`` with `c` the centre of the volume and R = Rz Rx Ry (RAS), so a head that
     went 2 mm to the right is recorded as -2 mm along x. None for method `none` and for a single frame.
@@ -89,12 +98,13 @@ def correct_motion(
 
     Notes
     -----
-    As in Gava 2023: rigid, two levels (8 times down-sampled, then full), mean squared difference, linear
-    interpolation. Departures: MR is resampled by splines; slices are not thinned out, and those of a
-    tilted gantry are put upright first; CT is cropped to 0-100 HU and bone so that the bolus does not
-    drive the fit, and MR may change its gain; the least squares are solved by Gauss-Newton
-    steps on the 20 000 strongest edges instead of stochastic gradient descent on 8 000 random samples,
-    which is kept (SimpleITK) for frames that are lost; up to four slices only move in their plane.
+    As in Gava 2023: rigid, two levels (8 times down-sampled, then full), mean squared difference.
+    Departures: frames are read by splines; slices are not thinned out, and those of a tilted gantry are put
+    upright first; CT is cropped to 0-100 HU and bone so that the bolus does not drive the fit, and MR may
+    change its gain; the least squares are solved by Gauss-Newton steps on up to 40 000 of the strongest
+    edges instead of stochastic gradient descent on 8 000 random samples, which is kept (SimpleITK) for
+    frames that are lost; a pose is the median of like poses within 10 s; up to four slices only move in
+    their plane.
     """
     _check(series, method, reference)
     if method == "none" or series.n_frames < 2:
@@ -102,18 +112,19 @@ def correct_motion(
     target, name = _reference(series, reference)
     aligner = _Aligner.of(series, target)
     fits = list(aligner.all_fits(series, progress))
+    poses = _steady(fits, series.times)
     trace = MotionTrace(
-        np.array([parameters(inverted(f.pose)) for f in fits]),
+        np.array([parameters(inverted(pose)) for pose in poses]),
         name,
         tuple(t for t, f in enumerate(fits) if f.rejected),
         np.array([f.similarity for f in fits]),
     )
-    moved = [t for t, f in enumerate(fits) if f.pose is not STILL]
+    moved = [t for t, pose in enumerate(poses) if pose is not STILL]
     step = f"motion: rigid, reference {name}, {len(moved)} of {series.n_frames} frames resampled"
     if not moved:
         return replace(series, steps=(*series.steps, step)), trace
-    trace = replace(trace, unseen=unseen(target, series, [fits[t].pose for t in moved]))
-    frames = _moved(series, [f.pose for f in fits], progress)
+    trace = replace(trace, unseen=unseen(target, series, [poses[t] for t in moved]))
+    frames = _moved(series, poses, progress)
     slope = CT_STEP_HU if series.modality is Modality.CT else 1.0
     return replace(series.with_frames(frames, step), slope=slope), trace
 
@@ -216,6 +227,23 @@ class _Fit:
     rejected: bool = False
 
 
+def _steady(fits: list[_Fit], times: Times) -> list[Float64s]:
+    """Return the median pose of those frames within `STEADY_S` in which the head lay nearly the same.
+
+    What differs between them is noise, and contrast that passes for a little motion while the bolus goes by.
+    """
+    clock = np.atleast_2d(times).mean(axis=0)
+    rows = np.array([parameters(fit.pose) for fit in fits])
+    rejected = np.array([fit.rejected for fit in fits])
+    which = np.where(rejected, -1, numbered(rows))
+    poses = []
+    for t in range(len(fits)):
+        alike = rows[(which == which[t]) & (np.abs(clock - clock[t]) <= STEADY_S)]
+        pose = STILL if rejected[t] else from_parameters(np.median(alike, axis=0))
+        poses.append(pose if displacement_mm(pose) >= NEGLIGIBLE_MM else STILL)
+    return poses
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Aligner:
     """All that is needed to align one frame."""
@@ -233,8 +261,8 @@ class _Aligner:
         coarse, fine = (
             make_template(target, head, series.grid, level) for level in levels(series.grid, series.modality)
         )
-        early = [fine.level.image(series.frame(t), series.grid) for t in range(n_early(series.times))]
-        usual = float(np.median([similarity(fine, image, STILL) for image in early]))
+        early = (fine.level.image(series.frame(t), series.grid) for t in range(n_early(series.times)))
+        usual = float(np.median([similarity(fine, splined(image), STILL) for image in early]))
         return cls(series.grid, coarse, fine, coarse.level.image(target, series.grid), usual)
 
     def all_fits(self, series: Series, progress: Progress) -> Iterator[_Fit]:
@@ -250,13 +278,13 @@ class _Aligner:
 
     def fit(self, frame: Volume, neighbour: Float64s) -> _Fit:
         """Align one frame, starting from its neighbour's pose or from none, whichever is nearer."""
-        small = self.coarse.level.image(frame, self.grid)
-        full = self.fine.level.image(frame, self.grid)
+        image = self.coarse.level.image(frame, self.grid)
+        small, full = splined(image), splined(self.fine.level.image(frame, self.grid))
         start = max((STILL, neighbour), key=lambda pose: similarity(self.coarse, small, pose))
         pose = refine(self.fine, full, refine(self.coarse, small, start))
         found = similarity(self.fine, full, pose)
         if found < _LOST * self.usual and self.coarse.basis.shape[1] == 6:
-            wide = search(self.coarse, small, self.coarse_reference, self.grid, start)
+            wide = search(self.coarse, image, self.coarse_reference, self.grid, start)
             other = refine(self.fine, full, refine(self.coarse, small, wide))
             pose, found = max(
                 ((pose, found), (other, similarity(self.fine, full, other))),
@@ -287,7 +315,7 @@ def _moved(series: Series, poses: list[Float64s], progress: Progress) -> Frames:
         frame = series.frame(t)
         if poses[t] is not STILL:
             frame = np.nan_to_num(frame, nan=_AIR_HU if is_ct else 0.0)
-            frame = resampled(frame, series.grid, poses[t], order=_ORDER[series.modality])
+            frame = resampled(frame, series.grid, poses[t], smooth=_SMOOTH[series.modality])
         out[..., t] = _stored(frame) if is_ct else frame
 
     with ThreadPoolExecutor(_WORKERS) as pool:

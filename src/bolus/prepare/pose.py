@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from bolus.core.arrays import Float64s
@@ -10,6 +11,8 @@ from bolus.core.grid import Grid
 
 LEVER_MM = 60.0
 """Distance from the centre at which a rotation counts as a displacement: a head is about so large."""
+SAME_POSE_MM = 0.6
+"""Poses that differ by less count as one."""
 STILL: Float64s = np.eye(4)
 STILL.flags.writeable = False
 
@@ -42,6 +45,30 @@ def parameters(matrix: Float64s) -> Float64s:
     """
     z, x, y = Rotation.from_matrix(matrix[:3, :3]).as_euler("ZXY", degrees=True)
     return np.array([*matrix[:3, 3], x, y, z])
+
+
+def from_parameters(row: Float64s) -> Float64s:
+    """Return the rigid matrix `(4, 4)` of six parameters; `parameters` turned round."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_euler("ZXY", row[[5, 3, 4]], degrees=True).as_matrix()
+    matrix[:3, 3] = row[:3]
+    return matrix
+
+
+def numbered(rows: Float64s) -> NDArray[np.intp]:
+    """Return which pose each frame shows, from 0, given parameters `(frames, 6)`; shape `(frames,)`."""
+    found: list[Float64s] = []
+    which = np.empty(len(rows), dtype=np.intp)
+    for t, row in enumerate(rows):
+        apart = [displacement_mm(inverted(pose) @ from_parameters(row)) for pose in found]
+        if t > 0 and apart[which[t - 1]] < SAME_POSE_MM:
+            which[t] = which[t - 1]
+        elif apart and min(apart) < SAME_POSE_MM:
+            which[t] = int(np.argmin(apart))
+        else:
+            which[t] = len(found)
+            found.append(from_parameters(row))
+    return which
 
 
 def about_centre(matrix: Float64s, grid: Grid) -> Float64s:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from bolus.core.arrays import Float64s, Mask, Volume
 from bolus.core.errors import NoBrain
 from bolus.core.grid import Grid
 from bolus.core.units import Modality
-from bolus.prepare.pose import LEVER_MM, centre_of, freedoms
+from bolus.prepare.pose import LEVER_MM, MAX_SLAB, centre_of, freedoms
 from bolus.prepare.shapes import blurred
 from bolus.prepare.shear import straight, straightened
 
-MAX_POINTS = 20_000
-"""The strongest edges among the voxels of the head; more of them are weaker and make no better fit."""
+BETWEEN_SLICES = 0.5
+"""SD of the full level's blur along the slice axis [slices]. Without it a fit is drawn to poses that put
+slices on slices: what is read between thick slices is blurred, what is read on one is not."""
+LEAST_POINTS, MAX_POINTS = 5_000, 40_000
+EDGES: Final = {Modality.CT: 0.01, Modality.MR: 0.3}
+"""Part of the head's voxels that the full level looks at: those with the strongest edges. In CT these are
+the skull's, which contrast does not change; in MR the outline's, which thick slices change most, so it
+takes more of them."""
 _MIN_POINTS = 50
 
 
@@ -31,6 +39,8 @@ class Level:
         SD of the blur in the slice plane [mm].
     modality
         CT values are cropped, so that contrast does not drive the alignment.
+    between
+        SD of the blur along the slice axis [slices].
     share
         Part of the head's voxels that is looked at: those with the strongest edges.
     """
@@ -38,14 +48,16 @@ class Level:
     factor: int
     blur_mm: float
     modality: Modality
+    between: float = 0.0
     share: float = 1.0
 
     def image(self, volume: Volume, grid: Grid) -> Volume:
         """Return a frame `(x, y, z)` at this level, upright, without values that are not finite."""
         values = cropped(volume) if self.modality is Modality.CT else np.nan_to_num(volume)
-        image: Volume = blurred(
-            binned(straightened(values, grid), self.factor), self.grid(grid), self.blur_mm
-        )
+        own = self.grid(grid)
+        image: Volume = blurred(binned(straightened(values, grid), self.factor), own, self.blur_mm)
+        if self.between > 0:
+            image = gaussian_filter1d(image, self.between, axis=2, mode="nearest")
         return image
 
     def grid(self, grid: Grid) -> Grid:
@@ -65,7 +77,8 @@ def levels(grid: Grid, modality: Modality) -> tuple[Level, Level]:
     pixel = max(grid.spacing_mm[:2])
     most = max(1, min(grid.shape[:2]) // 4)
     coarse, full = (max(1, min(round(wide / pixel), most)) for wide in (7.0, 0.8))
-    return Level(coarse, 4.0, modality), Level(full, 0.7, modality, share=0.1)
+    between = BETWEEN_SLICES if grid.shape[2] > MAX_SLAB else 0.0
+    return Level(coarse, 4.0, modality), Level(full, 0.7, modality, between, EDGES[modality])
 
 
 def cropped(volume: Volume) -> Volume:
@@ -131,7 +144,7 @@ def make_template(reference: Volume, head: Mask, grid: Grid, level: Level) -> Te
     gradient = _gradient(image) @ np.linalg.inv(own.affine[:3, :3])
     inside = binned(straightened(head.astype(np.float32), grid), level.factor) > 0.5
     strength = np.where(inside, np.sum(gradient**2, axis=-1), 0.0)
-    n = min(MAX_POINTS, max(_MIN_POINTS * 4, int(level.share * inside.sum())))
+    n = min(MAX_POINTS, max(LEAST_POINTS, int(level.share * inside.sum())))
     chosen = np.sort(np.argsort(strength, axis=None)[-n:])
     chosen = chosen[strength.ravel()[chosen] > 0]
     if chosen.size < _MIN_POINTS:
@@ -170,7 +183,7 @@ def _gradient(image: Volume) -> Float64s:
 
 
 def _nuisance(values: Float64s, points: Float64s, modality: Modality) -> Float64s:
-    """Return an offset and a gain; for MR also a curved gain and gains that vary over the head.
+    """Return an offset and a gain; for MR also a gain with two bends and gains that vary over the head.
 
     The signal of DSC-MRI falls by half when the bolus comes, more in grey matter than in white, and
     sooner on one side than the other.
@@ -178,5 +191,5 @@ def _nuisance(values: Float64s, points: Float64s, modality: Modality) -> Float64
     scaled = (values - values.mean()) / max(float(values.std()), 1e-12)
     columns = [np.ones_like(scaled), scaled]
     if modality is not Modality.CT:
-        columns += [scaled**2, *(scaled * points[:, axis] / LEVER_MM for axis in range(3))]
+        columns += [scaled**2, scaled**3, *(scaled * points[:, axis] / LEVER_MM for axis in range(3))]
     return np.stack(columns, axis=1)

@@ -68,6 +68,24 @@ def test_still_frames_of_a_moving_study_keep_their_values(head):
     assert np.abs(fixed.frame(4) - series.frame(4)).max() > 10
 
 
+def test_a_head_between_jumps_has_one_pose(head, residual):
+    recipe = head(n_frames=8, moves={3: ((2.0, -1.0, 1.5), (1.0, -0.5, 3.0))})
+
+    _, trace = correct_motion(recipe.series(), reference="first")
+
+    assert not np.ptp(trace.parameters[3:], axis=0).any()
+    assert residual(recipe, trace).max() <= 0.5
+
+
+def test_a_jump_of_a_moment_keeps_its_own_pose(head, residual):
+    recipe = head(moves={3: ((2.0, -1.0, 1.5), (1.0, -0.5, 3.0)), 4: ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))})
+
+    _, trace = correct_motion(recipe.series(), reference="first")
+
+    assert residual(recipe, trace).max() <= 0.5
+    assert not trace.parameters[[0, 1, 2, 4, 5]].any()
+
+
 def test_the_bolus_does_not_pass_for_motion(head):
     series = head(bolus=np.array([0.0, 0.0, 150.0, 400.0, 250.0, 80.0])).series()
 
