@@ -21,7 +21,9 @@ from bolus.validate.tables import TABLES, Table
 
 COMMANDS = [
     [], ["run"], ["info"], ["phantom"], ["phantom", "kudo"], ["phantom", "ct"], ["phantom", "mr"],
-    ["phantom", "xa"], ["validate"],
+    ["phantom", "xa"], ["validate"], ["learn"], ["learn", "tasks"], ["learn", "data"],
+    ["learn", "data", "simulate"], ["learn", "data", "manifest"], ["learn", "data", "import-dias"],
+    ["learn", "train"], ["learn", "evaluate"], ["learn", "predict"], ["learn", "export"],
 ]  # fmt: skip
 MEASURED = ("physics", "deconvolve", "quantify", "validate")
 """Packages whose source decides how accurate methods are."""
