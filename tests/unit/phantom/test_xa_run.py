@@ -121,7 +121,7 @@ def test_volume_is_relative_to_the_carotid(plain):
 
 def test_encodings_hold_the_same_contrast():
     """What is left between encodings is the rounding of stored values."""
-    common = {**SMALL, "seed": 4, "photons": 1e6}
+    common = {**SMALL, "size": 64, "duration_s": 7.0, "seed": 4, "photons": 1e6}
     found = {}
     for encoding in ("SUB", "LOG", "LIN"):
         for sign, photometric in (
