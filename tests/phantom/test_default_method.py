@@ -36,7 +36,7 @@ def measured(method: str, residue: str, tiles: tuple[np.ndarray, ...], sd: float
     curves = (curves + rng.normal(0, sd, curves.shape)).astype(np.float32)
     mask = np.ones((len(curves), 1, 1), dtype=bool)
     grid = Grid(mask.shape, np.diag([1.0, 1.0, 5.0, 1.0]))
-    scan = Concentration(curves, TIMES, mask, grid, Modality.CT, Unit.HU, (0, 9), sd)
+    scan = Concentration(curves, TIMES, mask, grid, Modality.CT, Unit.HU, (0, 0), sd)  # the level is known
     artery = VesselCurve("AIF", TIMES, BOLUS(TIMES) + rng.normal(0, sd / 10, 60), Unit.HU, "simulated")
     maps = make_maps(deconvolve(scan, artery, method=method), scan, artery)
     return {name: (made.values.reshape(-1, n), made.sd) for name, made in maps.items()}

@@ -37,7 +37,7 @@ def tile_means(residue: str, method: str = "osvd", sd: float = 0.5) -> dict[str,
     curves = (curves + rng.normal(0, sd, curves.shape)).astype(np.float32)
     mask = np.ones((len(curves), 1, 1), dtype=bool)
     grid = Grid(mask.shape, np.diag([1.0, 1.0, 5.0, 1.0]))
-    scan = Concentration(curves, TIMES, mask, grid, Modality.CT, Unit.HU, (0, 4), sd)
+    scan = Concentration(curves, TIMES, mask, grid, Modality.CT, Unit.HU, (0, 0), sd)  # the level is known
     noisy = bolus(TIMES) + rng.normal(0, sd / 10, TIMES.size)
     artery = VesselCurve("AIF", TIMES, noisy, Unit.HU, "simulated")
     maps = make_maps(deconvolve(scan, artery, method=method), scan, artery)

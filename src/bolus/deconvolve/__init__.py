@@ -8,6 +8,7 @@ makes maps.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from inspect import signature
 from types import MappingProxyType
@@ -26,10 +27,11 @@ from bolus.deconvolve.box import box
 from bolus.deconvolve.csvd import csvd
 from bolus.deconvolve.method import Deconvolve, Tune
 from bolus.deconvolve.moment import moment
-from bolus.deconvolve.neighbours import lean_on_neighbours
+from bolus.deconvolve.neighbours import allow_for_blur, lean_on_neighbours
 from bolus.deconvolve.osvd import osvd
 from bolus.deconvolve.place import Place
 from bolus.deconvolve.posterior import learn_shapes, posterior
+from bolus.deconvolve.problem import MIN_FRAMES
 from bolus.deconvolve.slope import slope
 from bolus.deconvolve.ssvd import ssvd
 from bolus.deconvolve.tikhonov import choose_strength, settle_strength, tikhonov
@@ -134,13 +136,33 @@ def deconvolve(  # noqa: PLR0913  options, by keyword
     -----
     Besides the result, at most 64 MiB are in use at a time, unless residues are asked for.
     """
+    concentration, aif = _steady(concentration, aif)
     solve, settled = _settled(concentration, aif, method, options)
     run = partial(solve_in_blocks, solve, concentration, aif, settled, progress, place=place)
     if not neighbours or method not in LEANING:
         return run()
     undecided = np.zeros((len(concentration.curves), 4), dtype=np.float32)
     first = run(leaning=undecided)
-    return run(leaning=lean_on_neighbours(first, concentration.mask, concentration.grid))
+    mask, grid = concentration.mask, concentration.grid
+    return allow_for_blur(run(leaning=lean_on_neighbours(first, mask, grid)), mask, grid)
+
+
+def _steady(concentration: Concentration, aif: VesselCurve) -> tuple[Concentration, VesselCurve]:
+    """Leave out the frames before the baseline, as long as 8 others remain.
+
+    They hold no contrast, but the way of the magnetisation to its steady state, many times the noise.
+    """
+    check_clocks(concentration, aif)
+    first, last = concentration.baseline
+    if not first or concentration.times.size - first < MIN_FRAMES:
+        return concentration, aif
+    later = replace(
+        concentration,
+        curves=concentration.curves[:, first:],
+        times=concentration.times[first:],
+        baseline=(0, last - first),
+    )
+    return later, replace(aif, times=aif.times[first:], values=aif.values[first:])
 
 
 def _settled(
@@ -149,7 +171,9 @@ def _settled(
     """Return the method and its options, checked and settled for the scan."""
     solve = method_of(method)
     check_options(solve, options)
-    check_clocks(concentration, aif)
+    if method in LEANING:
+        first, last = concentration.baseline
+        options = {"baseline": float(last - first), **options}
     if isinstance(method, str) and method in TUNING:
         options = TUNING[method](concentration.curves, aif.values, concentration.dt, options)
     return solve, options
@@ -187,6 +211,7 @@ def bootstrap(
         If the arterial curve is on another clock.
     """
     check_bootstrap(method, repeats)
+    concentration, aif = _steady(concentration, aif)
     solve, settled = _settled(concentration, aif, method, options)
     rng = np.random.default_rng(0)
     return resample(solve, concentration, aif, options=settled, repeats=repeats, rng=rng, progress=progress)

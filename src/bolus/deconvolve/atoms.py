@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -51,7 +51,8 @@ class Atoms:
     Parameters
     ----------
     curves
-        For `k(0) = 1` per second, in the unit of the arterial curve times s, shape `(atoms, t)`.
+        For `k(0) = 1` per second, in the unit of the arterial curve times s, as `whitened` leaves them,
+        shape `(atoms, t)`.
     delay, mtt, tmax
         Seconds, shape `(atoms,)`; `tmax` is what a regularised deconvolution would read, see
         `bolus.physics.transport.ideal_tmax`.
@@ -77,7 +78,7 @@ class Atoms:
     parts: Float64s
 
 
-def make_atoms(aif: Float64s, dt: float, shapes: Mapping[str, Residue]) -> Atoms:
+def make_atoms(aif: Float64s, dt: float, shapes: Mapping[str, Residue], baseline: float = 0.0) -> Atoms:
     """Convolve an arterial curve with every residue that tissue may have.
 
     Parameters
@@ -88,16 +89,41 @@ def make_atoms(aif: Float64s, dt: float, shapes: Mapping[str, Residue]) -> Atoms
         Frame interval [s].
     shapes
         Residues by name.
+    baseline
+        How many samples' worth the pre-contrast level is known, as for `whitened`.
 
     Returns
     -------
     Shapes vary slowest, then transit times, then delays. Kept for the next block of the same scan.
     """
-    return _kept(sharpened(aif).tobytes(), float(dt), tuple(shapes.items()))
+    return _kept(sharpened(aif).tobytes(), float(dt), tuple(shapes.items()), float(baseline))
+
+
+def whitened(curves: Any, baseline: float) -> Any:
+    """Make the noise of curves white again, of which the mean of a noisy baseline was taken away.
+
+    Less the mean of `n` other samples, white noise of variance `s2` has the covariance
+    ``s2 (I + 1 1^T / n)``: a level that is off is off in all samples. Taking away the part
+    ``1 - sqrt(n / (n + N))`` of the mean of its `N` samples turns it into ``s2 I``, so that sums of squares
+    are likelihoods again. Curves and atoms go through it alike.
+
+    Parameters
+    ----------
+    curves
+        Shape `(voxels, t)`, in memory or on a device.
+    baseline
+        `n`, how many samples' worth the pre-contrast level is known; 0: known exactly, nothing is done.
+    """
+    if not baseline:
+        return curves
+    part = 1.0 - (baseline / (baseline + curves.shape[1])) ** 0.5
+    # infinite samples have no mean; their voxels come out as NaN
+    with np.errstate(invalid="ignore", over="ignore"):
+        return curves - part * curves.mean(1)[:, None]
 
 
 @lru_cache(maxsize=4)
-def _kept(samples: bytes, dt: float, shapes: tuple[tuple[str, Residue], ...]) -> Atoms:
+def _kept(samples: bytes, dt: float, shapes: tuple[tuple[str, Residue], ...], baseline: float) -> Atoms:
     aif = np.frombuffer(samples)
     times = np.arange(aif.size, dtype=np.float64) * dt
     mtt, delay = np.repeat(TRANSITS_S, DELAYS_S.size), np.tile(DELAYS_S, TRANSITS_S.size)
@@ -110,6 +136,7 @@ def _kept(samples: bytes, dt: float, shapes: tuple[tuple[str, Residue], ...]) ->
     curves = np.concatenate(
         [tissue_curves(arterial, times, parameters, residue=residue) for _, residue in shapes]
     )
+    curves = np.asarray(whitened(curves, baseline))
     norms = np.linalg.norm(curves, axis=1)
     directions, parts = _spanned(curves / norms[:, None])
     return Atoms(

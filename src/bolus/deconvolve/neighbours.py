@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -23,6 +25,11 @@ LEAST_DELAY_S: Final = 0.5
 """Least spread of delay among neighbours [s]."""
 LEAST_LN_MTT: Final = 0.25
 """Least spread of the logarithm of MTT among neighbours: grey and white matter differ."""
+
+BLUR: Final = 0.4
+"""Part of its difference from its surroundings that a voxel may have lost to them. Chosen on simulated
+heads (CT, seeds 11 and 12, 3 and 6 HU): 90 % intervals hold 82 % of true CBV without it, 86 % with 0.3,
+88-92 % with 0.5, which brings CBF to 96 %."""
 
 
 def lean_on_neighbours(estimate: Estimate, mask: Mask, grid: Grid) -> Float32s:
@@ -46,23 +53,69 @@ def lean_on_neighbours(estimate: Estimate, mask: Mask, grid: Grid) -> Float32s:
     """
     if estimate.mtt is None or estimate.delay is None:
         raise TypeError("only methods that fit delay and MTT can lean on neighbours")
-    sigma = [REACH_MM / step for step in grid.spacing_mm]
-    of_delay = _prior(estimate.delay, estimate.sd["delay"], LEAST_DELAY_S, mask, sigma)
+    spread_out = _spreading(mask, grid)
+    of_delay = _prior(estimate.delay, estimate.sd["delay"], LEAST_DELAY_S, spread_out)
     mtt = np.maximum(estimate.mtt, np.float32(1e-3))
     spread = np.asarray(estimate.sd["mtt"] / mtt, dtype=np.float32)
-    of_mtt = _prior(np.log(mtt), spread, LEAST_LN_MTT, mask, sigma)
+    of_mtt = _prior(np.log(mtt), spread, LEAST_LN_MTT, spread_out)
     return np.ascontiguousarray(np.concatenate([of_delay, of_mtt], axis=1), dtype=np.float32)
 
 
-def _prior(values: Float32s, sd: Float32s, least: float, mask: Mask, sigma: list[float]) -> Float32s:
-    """Return the factors of a value and of its square, shape `(voxels, 2)`."""
-    known = np.isfinite(values) & np.isfinite(sd)
-    weight = np.where(known, 1.0 / (sd**2 + (EVENNESS * least) ** 2), 0.0).astype(np.float32)
-    safe = np.where(known, values, 0.0).astype(np.float32)
+def allow_for_blur(estimate: Estimate, mask: Mask, grid: Grid) -> Estimate:
+    """Count into the standard deviations of flow and volume what a voxel may have lost to its surroundings.
+
+    Thick voxels, noise filters and a prior from the neighbours draw a voxel towards what is around it, which
+    no noise tells. Blurring once more shows how far: ``sd^2 + (BLUR (m - G m))^2``, with `m` the map and
+    `G m` its Gaussian mean over known neighbours.
+
+    Parameters
+    ----------
+    estimate
+        With MTT and the standard deviations of `flow` and `volume`, one value a voxel of the mask.
+    mask, grid
+        Where the voxels are.
+
+    References
+    ----------
+    Blurring again to see what blur does: Tukey, Exploratory Data Analysis (1977), "twicing".
+    """
+    if estimate.mtt is None:
+        raise TypeError("only methods that fit MTT have a volume to allow for blur")
+    spread_out = _spreading(mask, grid)
+    volume = np.asarray(estimate.flow * estimate.mtt, dtype=np.float32)
+    wider = {
+        name: np.hypot(estimate.sd[name], np.float32(BLUR) * _from_around(values, spread_out))
+        for name, values in (("flow", estimate.flow), ("volume", volume))
+    }
+    return replace(estimate, sd={**estimate.sd, **wider})
+
+
+def _from_around(values: Float32s, spread_out: Callable[[Float32s], Float32s]) -> Float32s:
+    """Return what voxels differ by from the mean around them."""
+    known = np.isfinite(values)
+    weight = spread_out(known.astype(np.float32))
+    around = spread_out(np.where(known, values, np.float32(0))) / np.maximum(weight, np.float32(1e-6))
+    return np.asarray(values - around, dtype=np.float32)
+
+
+def _spreading(mask: Mask, grid: Grid) -> Callable[[Float32s], Float32s]:
+    """Return a function that blurs values `(voxels,)` over the voxels of a mask; outside counts as 0."""
+    sigma = [REACH_MM / step for step in grid.spacing_mm]
 
     def spread_out(array: Float32s) -> Float32s:
         volume: Volume = scatter(array.astype(np.float32), mask, fill=0.0)
         return np.asarray(gaussian_filter(volume, sigma, truncate=2.5)[mask])
+
+    return spread_out
+
+
+def _prior(
+    values: Float32s, sd: Float32s, least: float, spread_out: Callable[[Float32s], Float32s]
+) -> Float32s:
+    """Return the factors of a value and of its square, shape `(voxels, 2)`."""
+    known = np.isfinite(values) & np.isfinite(sd)
+    weight = np.where(known, 1.0 / (sd**2 + (EVENNESS * least) ** 2), 0.0).astype(np.float32)
+    safe = np.where(known, values, 0.0).astype(np.float32)
 
     total = spread_out(weight)
     some = total > 1e-6

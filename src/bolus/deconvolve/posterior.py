@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bolus.core.arrays import Curve, Float32s, Float64s, Floats
 from bolus.core.errors import BadRecipe
 from bolus.core.maps import Estimate
-from bolus.deconvolve.atoms import SHAPES, Atoms, late_after, make_atoms
+from bolus.deconvolve.atoms import SHAPES, Atoms, late_after, make_atoms, whitened
 from bolus.deconvolve.mixture import WITHIN_STEP, Belief, Mixture, believe, weights
 from bolus.deconvolve.osvd import osvd
 from bolus.deconvolve.problem import Problem, pose
@@ -38,6 +38,7 @@ def posterior(  # noqa: PLR0913  options, by keyword
     *,
     shapes: Mapping[str, float] = MappingProxyType({}),
     independence: float = 1.0,
+    baseline: float = 0.0,
     leaning: Float32s | None = None,
     residues: bool = False,
 ) -> Estimate:
@@ -56,6 +57,9 @@ def posterior(  # noqa: PLR0913  options, by keyword
         unset: all alike. `bolus.deconvolve.deconvolve` learns them from the scan.
     independence
         Part of the samples that is independent, 0 to 1; learned from the scan as well.
+    baseline
+        How many samples' worth the pre-contrast level is known, which was taken from all of them; 0: exactly.
+        `bolus.deconvolve.deconvolve` takes the frames of the baseline.
     leaning
         Each voxel's own prior, `(voxels, 4)`, instead of the common one for late tissue; from its
         neighbours, see `bolus.deconvolve.neighbours`. Zeros hold all delays from 0 on equally likely.
@@ -77,7 +81,7 @@ def posterior(  # noqa: PLR0913  options, by keyword
     NoBolus
         If the arterial curve holds no bolus.
     BadRecipe
-        If a shape is unknown, its likelihood negative, or `independence` out of range.
+        If a shape is unknown, its likelihood negative, `independence` or `baseline` out of range.
 
     References
     ----------
@@ -95,14 +99,15 @@ def posterior(  # noqa: PLR0913  options, by keyword
     Noise is each voxel's own, from what the best atom leaves over.
     """
     problem = pose(curves, aif, dt)
-    atoms = make_atoms(problem.aif, problem.dt, SHAPES)
+    atoms = make_atoms(problem.aif, problem.dt, SHAPES, require_count(baseline))
+    seen = whitened(problem.curves, baseline)
     mixture = Mixture.of(atoms, shape_weights(shapes, SHAPES), averaged(atoms), late_after(leaning))
-    belief = believe(problem.curves, mixture, independence=require_part(independence), leaning=leaning)
+    belief = believe(seen, mixture, independence=require_part(independence), leaning=leaning)
     estimate = estimated(belief, problem)
     if not residues:
         return estimate
     return with_residues(
-        estimate, problem, (mixture, independence, leaning), residue_table(atoms, problem, SHAPES)
+        estimate, seen, (mixture, independence, leaning), residue_table(atoms, problem, SHAPES)
     )
 
 
@@ -185,6 +190,15 @@ def require_part(value: float) -> float:
     return float(value)
 
 
+def require_count(value: float) -> float:
+    """Return a number of samples, 0 or more, or raise `BadRecipe`."""
+    if isinstance(value, (str, bool)) or not (np.isfinite(value) and value >= 0):
+        raise BadRecipe(
+            "baseline is out of range", wanted="a number of samples, 0 or more", found=repr(value)
+        )
+    return float(value)
+
+
 def learn_shapes(curves: Floats, aif: Curve, dt: float, options: Mapping[str, Any], /) -> Mapping[str, Any]:
     """Learn from the scan which shapes its residues have and how independent its samples are.
 
@@ -214,11 +228,15 @@ def learn(
     """Return options with the likelihood of each known shape and the independence of samples."""
     sampled = np.asarray(curves)[:: max(1, len(curves) // N_SAMPLED)]
     problem = pose(sampled[np.isfinite(sampled).all(axis=1)], aif, dt)
-    atoms = make_atoms(problem.aif, problem.dt, known)
     prior = shape_weights(options.get("shapes", {}), known)
+    if options.get("baseline"):
+        options = {**options, "baseline": options["baseline"] * surplus(problem, known, prior)}
+    baseline = options.get("baseline", 0.0)
+    atoms = make_atoms(problem.aif, problem.dt, known, baseline)
+    curves = whitened(problem.curves, baseline)
     table = (np.arange(len(known))[:, None] == atoms.shape).astype(np.float64)
-    belief = believe(problem.curves, Mixture.of(atoms, prior, table))
-    settled = {"independence": independence_of(problem.curves, atoms, belief), **options}
+    belief = believe(curves, Mixture.of(atoms, prior, table))
+    settled = {"independence": independence_of(curves, atoms, belief), **options}
     if "shapes" in options:
         return settled
     for _ in range(N_ROUNDS):
@@ -226,10 +244,26 @@ def learn(
         if not tissue.any():
             return settled
         prior = belief.means[tissue, : len(known)].mean(axis=0, dtype=np.float64)
-        belief = believe(
-            problem.curves, Mixture.of(atoms, prior, table), independence=settled["independence"]
-        )
+        belief = believe(curves, Mixture.of(atoms, prior, table), independence=settled["independence"])
     return {**settled, "shapes": {name: float(p) for name, p in zip(known, prior, strict=True)}}
+
+
+def surplus(problem: Problem, known: Mapping[str, Residue], prior: Float64s) -> float:
+    """Return how many times the noise before contrast fits leave over, as variance; at least 1.
+
+    The level before contrast is uncertain by noise alone. Where tissue is unlike any atom, as where an
+    arterial curve is cut off at its peak, what is left over is more than noise and must not move the level.
+    """
+    atoms = make_atoms(problem.aif, problem.dt, known)
+    belief = believe(problem.curves, Mixture.of(atoms, prior, np.zeros((0, len(atoms.mtt)))))
+    before = problem.curves[:, : int(np.argmax(problem.aif != 0))]
+    tissue = _is_tissue(belief.volume)
+    if before.shape[1] < 3 or not tissue.any():
+        return 1.0
+    n_free = before.shape[1] - 1
+    middle = (1.0 - 2.0 / (9.0 * n_free)) ** 3  # median of a chi-squared variable over its mean
+    noise = float(np.median(before[tissue].var(axis=1, ddof=1))) / middle
+    return max(float(np.median(belief.noise[tissue])) / noise, 1.0) if noise > 0 else 1.0
 
 
 def _is_tissue(volume: Float32s) -> NDArray[np.bool_]:
@@ -273,15 +307,15 @@ def residue_table(atoms: Atoms, problem: Problem, known: Mapping[str, Residue]) 
 
 def with_residues(
     estimate: Estimate,
-    problem: Problem,
+    curves: Floats,
     belief: tuple[Mixture, float, Float32s | None],
     lags: tuple[Float64s, Float32s],
 ) -> Estimate:
-    """Add the posterior mean of `k` at lags to an estimate."""
+    """Add the posterior mean of `k` at lags to an estimate, of curves as `whitened` leaves them."""
     mixture, independence, leaning = belief
     times, table = lags
-    found = np.full((len(problem.curves), times.size), np.nan, dtype=np.float32)
-    for rows, likely, flow in weights(problem.curves, mixture, independence=independence, leaning=leaning):
+    found = np.full((len(curves), times.size), np.nan, dtype=np.float32)
+    for rows, likely, flow in weights(curves, mixture, independence=independence, leaning=leaning):
         found[rows] = (likely * flow)[:, : len(table)] @ table
     found[~np.isfinite(estimate.flow)] = np.nan
     return Estimate(

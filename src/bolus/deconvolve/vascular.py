@@ -12,13 +12,14 @@ import numpy as np
 
 from bolus.core.arrays import Curve, Float32s, Floats
 from bolus.core.maps import Estimate
-from bolus.deconvolve.atoms import Atoms, late_after, make_atoms
+from bolus.deconvolve.atoms import Atoms, late_after, make_atoms, whitened
 from bolus.deconvolve.mixture import Mixture, believe
 from bolus.deconvolve.posterior import (
     averaged,
     deviation,
     estimated,
     learn,
+    require_count,
     require_part,
     residue_table,
     shape_weights,
@@ -42,6 +43,7 @@ def vascular(  # noqa: PLR0913  options, by keyword
     *,
     shapes: Mapping[str, float] = MappingProxyType({}),
     independence: float = 1.0,
+    baseline: float = 0.0,
     leaning: Float32s | None = None,
     residues: bool = False,
 ) -> Estimate:
@@ -63,6 +65,9 @@ def vascular(  # noqa: PLR0913  options, by keyword
         `bolus.deconvolve.deconvolve` learns them from the scan.
     independence
         Part of the samples that is independent, 0 to 1; learned from the scan as well.
+    baseline
+        How many samples' worth the pre-contrast level is known, which was taken from all of them; 0: exactly.
+        `bolus.deconvolve.deconvolve` takes the frames of the baseline.
     leaning
         Each voxel's own prior, `(voxels, 4)`, instead of the common one for late tissue; from its
         neighbours, see `bolus.deconvolve.neighbours`. Zeros hold all delays from 0 on equally likely.
@@ -82,7 +87,7 @@ def vascular(  # noqa: PLR0913  options, by keyword
     NoBolus
         If the arterial curve holds no bolus.
     BadRecipe
-        If a shape is unknown, its likelihood negative, or `independence` out of range.
+        If a shape is unknown, its likelihood negative, `independence` or `baseline` out of range.
 
     References
     ----------
@@ -95,11 +100,12 @@ def vascular(  # noqa: PLR0913  options, by keyword
     The papers find the maximum of the posterior by iteration; here all of it is summed on a grid.
     """
     problem = pose(curves, aif, dt)
-    atoms = make_atoms(problem.aif, problem.dt, SHAPES)
+    atoms = make_atoms(problem.aif, problem.dt, SHAPES, require_count(baseline))
+    seen = whitened(problem.curves, baseline)
     spread = _heterogeneity(atoms)
     table = np.concatenate([averaged(atoms), [spread, spread**2]])
     mixture = Mixture.of(atoms, shape_weights(shapes, SHAPES), table, late_after(leaning))
-    belief = believe(problem.curves, mixture, independence=require_part(independence), leaning=leaning)
+    belief = believe(seen, mixture, independence=require_part(independence), leaning=leaning)
     estimate = estimated(belief, problem)
     mean, of_squares = belief.means.T[7:9]
     estimate = replace(
@@ -110,7 +116,7 @@ def vascular(  # noqa: PLR0913  options, by keyword
     if not residues:
         return estimate
     return with_residues(
-        estimate, problem, (mixture, independence, leaning), residue_table(atoms, problem, SHAPES)
+        estimate, seen, (mixture, independence, leaning), residue_table(atoms, problem, SHAPES)
     )
 
 

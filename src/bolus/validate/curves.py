@@ -178,8 +178,10 @@ def dispersed(tau_s: float) -> Callable[[Float64s], Float64s]:
 def concentration(
     curves: Curves, times: Times, modality: Modality, unit: Unit, noise: float
 ) -> Concentration:
-    """Wrap curves `(voxels, t)` as what a scan's voxels in a row would be."""
+    """Wrap curves `(voxels, t)` as what a scan's voxels in a row would be.
+
+    No frame was taken as pre-contrast: the level that they rise from is known.
+    """
     mask = np.ones((len(curves), 1, 1), dtype=np.bool_)
     grid = Grid(mask.shape, np.diag([1.0, 1.0, 5.0, 1.0]))
-    before = max(int(np.searchsorted(times, ARTERY.onset_s - 2.0)), 1)
-    return Concentration(curves, times, mask, grid, modality, unit, (0, before), noise)
+    return Concentration(curves, times, mask, grid, modality, unit, (0, 0), noise)

@@ -1,5 +1,7 @@
 """The posterior on a grid: priors, weights and means against what can be worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,10 +11,10 @@ from bolus.core.series import Concentration
 from bolus.core.units import TISSUE_SCALE, Modality, Unit
 from bolus.core.vessel import VesselCurve
 from bolus.deconvolve import METHODS, anywhere, deconvolve
-from bolus.deconvolve.atoms import DELAYS_S, SHAPES, TRANSITS_S, log_prior, make_atoms
+from bolus.deconvolve.atoms import DELAYS_S, SHAPES, TRANSITS_S, log_prior, make_atoms, whitened
 from bolus.deconvolve.mixture import INVERTED, LEAST_NOISE, Mixture, believe, weights
-from bolus.deconvolve.posterior import averaged, learn_shapes, shape_weights
-from bolus.deconvolve.problem import sharpened
+from bolus.deconvolve.posterior import averaged, learn_shapes, shape_weights, surplus
+from bolus.deconvolve.problem import pose, sharpened
 from bolus.physics.gamma import GammaVariate
 from bolus.physics.transport import RESIDUES, antiderivative, tissue_curves
 
@@ -311,3 +313,74 @@ def test_even_transit_times_show_little_heterogeneity():
 
     assert np.median(even.extra["CTH"] / even.mtt) < 0.6
     assert np.median(scattered.extra["CTH"] / scattered.mtt) > 0.8
+
+
+# The level before contrast
+
+
+def test_noise_less_a_noisy_level_is_made_white_again():
+    n_samples, n_before = 40, 6
+    covariance = np.eye(n_samples) + 1.0 / n_before
+
+    undo = whitened(np.eye(n_samples), n_before)
+
+    np.testing.assert_allclose(undo @ covariance @ undo.T, np.eye(n_samples), atol=1e-12)
+
+
+def test_an_exact_level_is_left_alone():
+    curves = tissue(45.0, 6.0, 2.0)
+
+    assert whitened(curves, 0.0) is curves
+
+
+def levelled(n_before: int, sd: float = 1.0, n: int = 400) -> np.ndarray:
+    """Return noisy curves less the mean of their first samples."""
+    curves = tissue(45.0, 5.0, 1.0, sd=sd, n=n)
+    return curves - curves[:, :n_before].mean(axis=1, keepdims=True)
+
+
+def held(curves: np.ndarray, baseline: float) -> tuple[float, float]:
+    """Return the part of 90 % intervals of volume that hold the truth, and the RMS error over the truth."""
+    found = METHODS["posterior"](curves, AIF, 1.0, baseline=baseline, shapes={"exponential": 1.0})
+    volume = found.flow * found.mtt * PER_SECOND / 60.0
+    error = volume - 45.0 * 5.0 / 60.0
+    inside = np.abs(error) <= 1.645 * found.sd["volume"] * PER_SECOND / 60.0
+    return float(inside.mean()), float(np.sqrt(np.mean(error**2)) * 60.0 / 225.0)
+
+
+def test_intervals_of_volume_allow_for_the_noise_of_the_level():
+    curves = levelled(5)
+
+    aware, error = held(curves, 5.0)
+    unaware, larger = held(curves, 0.0)
+
+    assert 0.85 <= aware <= 0.95
+    assert unaware < 0.75
+    assert error < 0.8 * larger
+
+
+def test_a_misfit_does_not_move_the_level():
+    assert surplus(pose(levelled(9), AIF, 1.0), SHAPES, shape_weights({}, SHAPES)) < 1.3
+    tops = np.minimum(levelled(9, sd=0.1), 6.0)
+    assert surplus(pose(tops, AIF, 1.0), SHAPES, shape_weights({}, SHAPES)) > 5.0
+
+
+@pytest.mark.parametrize("wrong", [-1.0, np.inf, "5", True])
+def test_a_level_known_by_no_number_of_samples_is_refused(wrong):
+    with pytest.raises(BadRecipe, match="baseline is out of range"):
+        METHODS["posterior"](tissue(45.0, 6.0, 2.0), AIF, 1.0, baseline=wrong)
+
+
+def test_frames_before_the_baseline_do_not_count():
+    scan, _ = patch()
+    artery = VesselCurve("AIF", TIMES, AIF, Unit.HU, "simulated")
+    unsteady = np.array(scan.curves)
+    unsteady[:, :3] -= np.array([40.0, 20.0, 10.0], dtype=np.float32)
+
+    found, plain = (
+        deconvolve(replace(scan, curves=curves, baseline=(3, 9)), artery)
+        for curves in (unsteady, scan.curves)
+    )
+
+    np.testing.assert_array_equal(found.flow, plain.flow)
+    np.testing.assert_array_equal(found.sd["volume"], plain.sd["volume"])
