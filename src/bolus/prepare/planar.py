@@ -240,3 +240,22 @@ def _sample(coefficients: Float32s, pose: Float64s, out: Float32s) -> None:
                     row += wy[b] * coefficients[k, jy[b]]
                 total += wx[a] * row
             out[i, j] = total
+
+
+def lands_inside(field: NDArray[np.bool_], pose: Pose) -> NDArray[np.bool_]:
+    """Tell which pixels a moved frame imaged: where a pose takes them into the field, shape `(x, y)`."""
+    out = np.empty(field.shape, dtype=np.bool_)
+    _look_up(np.ascontiguousarray(field), np.array(pose, dtype=np.float64), out)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _look_up(field: NDArray[np.bool_], pose: Float64s, out: NDArray[np.bool_]) -> None:
+    nx, ny = field.shape
+    mx, my = 0.5 * (nx - 1), 0.5 * (ny - 1)
+    cos, sin = np.cos(pose[2]), np.sin(pose[2])
+    for i in range(nx):
+        for j in range(ny):
+            x = int(np.floor(cos * (i - mx) - sin * (j - my) + pose[0] + mx + 0.5))
+            y = int(np.floor(sin * (i - mx) + cos * (j - my) + pose[1] + my + 0.5))
+            out[i, j] = field[x, y] if 0 <= x < nx and 0 <= y < ny else False

@@ -26,6 +26,7 @@ from bolus.prepare.planar import (
     after,
     displacement_px,
     edges_of,
+    lands_inside,
     moved_back,
     phase_shift,
     read_at,
@@ -77,10 +78,11 @@ def correct_run_motion(series: Series, *, progress: Progress = silent) -> tuple[
 
     Returns
     -------
-    The run, float32, the frames that moved 0.1 pixel or more resampled once by cubic B-splines and all others
-    the very same. And what was found: shifts [mm] and the turn about z [degrees] that bring each frame
-    back (RAS), the correlation of each with the reference at its edges, and in `residual` the density that
-    remains there [nat]. None for fewer than two frames. `MOTION` where more than 0.1 nat remains.
+    The run, float32. Frames that moved 0.1 pixel or more are resampled once by cubic B-splines, all others
+    are the very same; pixels that a moved frame did not image have the density of the reference. And what was
+    found: shifts [mm] and the turn about z [degrees] that bring each frame back (RAS), the correlation of
+    each with the reference at its edges, and in `residual` the density that remains there [nat]; None for
+    fewer than two frames. `MOTION` where more than 0.1 nat remains.
 
     Raises
     ------
@@ -116,7 +118,7 @@ def correct_run_motion(series: Series, *, progress: Progress = silent) -> tuple[
     findings = (*series.findings, *_left(trace))
     if not moved:
         return replace(series, steps=(*series.steps, step), findings=findings), trace
-    frames = _resampled(series, found.poses, moved, progress)
+    frames = _resampled(series, found, field, moved, progress)
     return series.with_frames(frames, step, findings=findings), trace
 
 
@@ -132,12 +134,13 @@ def _check(series: Series) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
-    """Where each frame lies, in pixels of the run, and how well it fits."""
+    """Where each frame lies, in pixels of the run, how well it fits, and what frame `first` lies still."""
 
     poses: tuple[Pose, ...]
     similarity: Float64s
     residual: Float64s
     rejected: tuple[int, ...]
+    first: int
     reference: str
 
 
@@ -272,6 +275,7 @@ def _by_reference(series: Series, field: Mask, progress: Progress) -> _Found:
         np.array([alike for _, alike, *_ in fits]),
         np.array([left for *_, left, _ in fits]),
         tuple(t for t, (*_, lost) in enumerate(fits) if lost),
+        first,
         f"frame {first + 1}",
     )
 
@@ -301,7 +305,7 @@ def _by_neighbour(series: Series, field: Mask, progress: Progress) -> _Found:
         last = this
         progress("motion", t + 1, series.n_frames)
     left = np.array(shadows) - min(shadows)
-    return _Found(tuple(poses), np.array(alike), left, (), "the frame before")
+    return _Found(tuple(poses), np.array(alike), left, (), 0, "the frame before")
 
 
 def _jump(last: _Target, this: _Target) -> tuple[Pose, float]:
@@ -363,12 +367,20 @@ def _left(trace: MotionTrace) -> tuple[Finding, ...]:
     return (Finding("MOTION", Severity.WARN, text, worst),)
 
 
-def _resampled(series: Series, poses: Sequence[Pose], moved: Sequence[int], progress: Progress) -> Float32s:
-    """Return all frames, those that moved resampled, shape `(x, y, 1, t)`."""
+def _resampled(
+    series: Series, found: _Found, field: Mask, moved: Sequence[int], progress: Progress
+) -> Float32s:
+    """Return all frames, those that moved resampled, shape `(x, y, 1, t)`.
+
+    What a frame did not image, beyond the shutters, is taken from the reference: no contrast.
+    """
     out = np.array(series.frames, dtype=np.float32)
+    exposed = _eroded(field[..., 0], 2) if not field.all() else field[..., 0]
+    rest = np.ascontiguousarray(out[:, :, 0, found.first])
 
     def put(t: int) -> None:
-        out[:, :, 0, t] = moved_back(series.frame(t)[..., 0], poses[t])
+        frame = moved_back(series.frame(t)[..., 0], found.poses[t])
+        out[:, :, 0, t] = np.where(lands_inside(exposed, found.poses[t]), frame, rest)
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         for done, _ in enumerate(pool.map(put, moved), start=1):

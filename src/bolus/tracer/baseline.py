@@ -25,6 +25,10 @@ _AT_LEAST = 30
 """Fewer voxels than this are too few for their mean to show that they enhance together."""
 _SETTLING_S = 4.0
 """Time that the start noise is taken from, and that T1 needs to reach its steady state in MR [s]."""
+_ENOUGH = 100_000
+"""Pixels of an X-ray run that are looked at: vessels are 1 % of them and more."""
+_NOISY = 4.0
+"""A pixel whose noise exceeds this many times the median is in deep shadow."""
 _RISE = 0.05
 """Share of the arterial rise that counts as arrival."""
 _TISSUE_RISE = 0.2
@@ -87,8 +91,9 @@ def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
         Curves `(voxels, t)` in HU (CT), signal (MR) or nat (XA, from `to_density` or `subtract`); even,
         uneven or per-slice times.
     tissue
-        Brain tissue, shape `(x, y, z)`. Its mean has little noise and enhances up to 6 s after the
-        arteries: where given, it bounds the arrival, which motion at the rim of the brain may upset.
+        Brain tissue, shape `(x, y, z)`, of CT and MR. Its mean has little noise and enhances up to 6 s
+        after the arteries: where given, it bounds the arrival, which motion at the rim of the brain may
+        upset.
 
     Returns
     -------
@@ -110,6 +115,8 @@ def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
     """
     times = voxels.times.mean(axis=0) if voxels.times.ndim == 2 else voxels.times
     _require_frames(times)
+    if voxels.modality is Modality.XA:
+        voxels = _clean(voxels)
     rises = _rises(voxels)
     _require_bolus(voxels, rises)
     dt = float(np.median(np.diff(times)))
@@ -118,10 +125,30 @@ def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
     quiet_s = _SETTLING_XRAY_S if voxels.modality is Modality.XA else _SETTLING_S
     start = min(max(3, ceil(quiet_s / dt)), times.size - settling)
     arrival = _arrival_frame(_early(voxels, rises), settling, start)
-    if tissue is not None:
+    if tissue is not None and voxels.modality is not Modality.XA:
         later = _tissue_arrival(voxels, tissue, settling, start)
         arrival = _bounded(arrival, later, dt, settling)
     return _before(arrival, settling, times)
+
+
+def _clean(voxels: Voxels) -> Voxels:
+    """Return some of the pixels of an X-ray run, without those in deep shadow and without flicker.
+
+    Noise behind lead or dense bone is many times that elsewhere and rises higher than contrast; the
+    exposure of a frame moves all pixels together, as contrast does.
+    """
+    step = max(len(voxels.curves) // _ENOUGH, 1)
+    chosen = np.zeros(len(voxels.curves), dtype=np.bool_)
+    chosen[::step] = np.isfinite(voxels.curves[::step]).all(axis=1)
+    curves = voxels.curves[chosen]
+    if len(curves):
+        noise = noise_sd(curves)
+        lit = noise <= _NOISY * float(np.median(noise)) + 1e-9
+        chosen[np.flatnonzero(chosen)[~lit]] = False
+        curves = np.asarray(curves[lit] - np.median(curves[lit], axis=0), dtype=np.float32)
+    mask = np.zeros_like(voxels.mask)
+    mask[voxels.mask] = chosen
+    return voxels.with_curves(curves, "cleaned", mask=mask)
 
 
 def _require_frames(times: Float64s) -> None:
@@ -155,6 +182,15 @@ def _median3(curves: Float32s) -> Float32s:
     return np.concatenate([middle[:, :1], middle, middle[:, -1:]], axis=1)
 
 
+def _rest(curves: Float32s, modality: Modality) -> Float32s:
+    """Return the level of each row at rest, shape `(n,)`: its median, or the 20th percentile of X-ray runs.
+
+    Those end while the veins are filled: vessels hold contrast for more than half of the time.
+    """
+    percent = 20 if modality is Modality.XA else 50
+    return np.asarray(np.percentile(curves, percent, axis=1), dtype=np.float32)
+
+
 def _rises(voxels: Voxels) -> Float32s:
     """Return how far each row rises above its own median; minus infinity where it is unusable."""
     found = np.full(len(voxels.curves), -np.inf, dtype=np.float32)
@@ -163,7 +199,7 @@ def _rises(voxels: Voxels) -> Float32s:
         block = voxels.curves[start : start + BLOCK]
         usable = np.isfinite(block).all(axis=1) & (block.mean(axis=1) >= dark)
         smooth = _median3(upward(block[usable], voxels.modality))
-        height = smooth.max(axis=1) - np.median(smooth, axis=1)
+        height = smooth.max(axis=1) - _rest(smooth, voxels.modality)
         found[start : start + BLOCK][usable] = np.where(np.isfinite(height), height, -np.inf)
     return found
 
@@ -204,7 +240,7 @@ def _early(voxels: Voxels, rises: Float32s) -> Float64s:
     level = max(0.2 * float(rises[_tallest(rises, 0.001)].min()), 2.0 * float(np.median(usable)))
     tall = tall[rises[tall] >= min(level, float(np.sort(rises[tall])[-_AT_LEAST:][0]))]
     curves = upward(voxels.curves[tall], voxels.modality)
-    curves = (curves - np.median(curves, axis=1, keepdims=True)) / rises[tall, None]
+    curves = (curves - _rest(curves, voxels.modality)[:, None]) / rises[tall, None]
     smooth = _median3(curves)
     peak = np.argmax(smooth, axis=1)
     before = np.arange(curves.shape[1]) <= peak[:, None]
@@ -220,7 +256,7 @@ def _require_bolus(voxels: Voxels, rises: Float32s) -> None:
     alone = float(rises[brightest].mean())
     together = upward(voxels.curves[brightest], voxels.modality).mean(axis=0, keepdims=True)
     smooth = _median3(together)
-    height = float(smooth.max() - np.median(smooth))
+    height = float(smooth.max() - _rest(smooth, voxels.modality)[0])
     weakest = _WEAKEST[voxels.unit]
     if height > weakest and height >= (_TOGETHER + _BY_CHANCE / brightest.size**0.5) * alone:
         return

@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from bolus.core.arrays import Float32s, Frames
 from bolus.core.errors import BadInput
@@ -17,6 +18,7 @@ from bolus.core.finding import Finding, Severity
 from bolus.core.series import Series
 from bolus.core.units import Modality, Unit
 from bolus.core.xray import Relationship, XRay
+from bolus.physics.noise import noise_sd
 from bolus.tracer.thumbnail import seen, shrink
 
 Conversion: TypeAlias = Callable[[Float32s], Float32s]
@@ -27,10 +29,12 @@ LOG_SPAN_NAT: Final = {True: 2.73, False: 5.85}
 internal carotid (0.65 nat) then takes a quarter of the range; an unsubtracted head needs the wider span."""
 _FLAT: Final = 0.02
 """Spread of a frame, as a share of the range of all, below which its background has been subtracted."""
-_CHANGING: Final = 0.01
-"""Share of pixels, those that change most, in which the sign of contrast is looked for."""
-_CLEAR: Final = 0.2
-"""Skewness from which the sign of contrast is sure."""
+_CLEAR_CHANGE: Final = 6.0
+"""Change of the mean over its noise that counts as much as a skewness of 1."""
+_BRIGHT, _SURE = 1.0, 1.5
+"""Sum of the two from which vessels are bright, and from which either sign is sure."""
+_SMOOTH_PX: Final = 7
+"""Box that small frames are averaged over before skewness: bone that moves is dark beside bright."""
 _DARKEST: Final = 0.5
 """Least beam intensity [stored steps]: a logarithm needs one."""
 _WORKERS: Final = 2
@@ -61,8 +65,9 @@ def to_density(series: Series) -> Series:
 
     ``-ln(I / I_full)`` of linear pixels; logarithmic ones are scaled and turned, since they are proportional
     to it already. The sign comes from (0028,1041); where the file says nothing, from the pixels:
-    those that change most become either darker or brighter than the background while contrast passes
-    (skewness). Photometric interpretation is about display and decides nothing.
+    whether their mean, and those that change most (skewness), become darker or brighter while contrast
+    passes; where that is not clear, vessels are taken for dark. Photometric interpretation is about display
+    and decides nothing.
 
     Parameters
     ----------
@@ -136,16 +141,27 @@ def _read(series: Series, beam: XRay) -> tuple[Reading, list[Finding]]:
     noticed = list(_doubts(beam, subtracted, linear))
     if beam.sign:
         return Reading(beam.sign, subtracted, linear), noticed
-    skew = skewness(curves, subtracted)
-    severity = Severity.INFO if abs(skew) >= _CLEAR else Severity.WARN
-    turned = "brighter" if skew > 0 else "darker"
+    sign, finding = _sign(small, inside)
+    return Reading(sign, subtracted, linear), [*noticed, finding]
+
+
+def _sign(small: Float32s, inside: NDArray[np.bool_]) -> tuple[Literal[-1, 1], Finding]:
+    """Tell from the pixels whether contrast lowers (+1) or raises (-1) stored values.
+
+    Two things tell: which way the mean of the field goes, and which way the pixels go that go farthest.
+    Bone that moves makes one side darker and the other brighter, which cancels out in the first and nearly
+    in the second. Where they do not agree on brighter, vessels are dark, as they are in most files.
+    """
+    drift, skew = mean_change(small[inside]), skewness(small, inside)
+    score = drift / _CLEAR_CHANGE + skew
+    brighter = score > _BRIGHT
     text = (
-        "The file does not say whether vessels are dark or bright; the pixels that change most become "
-        f"{turned} (skewness {skew:.2f})."
+        f"The file does not say whether vessels are dark or bright; they are taken for "
+        f"{'bright' if brighter else 'dark'} (change of the mean over its noise {drift:.0f}, skewness of "
+        f"pixels {skew:.1f})."
     )
-    return Reading(-1 if skew > 0 else 1, subtracted, linear), [
-        *noticed, Finding("SIGN_GUESSED", severity, text, skew),
-    ]  # fmt: skip
+    severity = Severity.INFO if abs(score) > _SURE else Severity.WARN
+    return (-1 if brighter else 1), Finding("SIGN_GUESSED", severity, text, score)
 
 
 def _doubts(beam: XRay, subtracted: bool, linear: bool) -> tuple[Finding, ...]:
@@ -185,23 +201,38 @@ def spread(curves: Float32s) -> Float32s:
     return np.asarray(0.5 * (high - low), dtype=np.float32)
 
 
-def skewness(curves: Float32s, subtracted: bool) -> float:
-    """Return the skewness about the background of the pixels that change most.
+def mean_change(curves: Float32s) -> float:
+    """Return how far the mean of all pixels goes from its start, over its noise from frame to frame.
 
     Parameters
     ----------
     curves
-        Imaged pixels of a small run, shape `(pixels, t)`, stored values.
-    subtracted
-        Whether one background level serves all pixels (the mode of all values); else each has its own, its
-        median over time.
+        Imaged pixels of a small run, shape `(pixels, t)`. The very first frame, whose exposure often differs,
+        does not count where there are enough others.
     """
-    span = np.ptp(curves, axis=1)
-    changing = curves[span >= np.quantile(span, 1.0 - _CHANGING)].astype(np.float64)
-    level = mode(curves) if subtracted else np.median(changing, axis=1, keepdims=True)
-    apart = changing - level
-    size = float(np.mean(apart**2)) ** 1.5
-    return float(np.mean(apart**3)) / size if size > 0 else 0.0
+    mean = curves[:, 1 if curves.shape[1] > 5 else 0 :].mean(axis=0, dtype=np.float64)
+    apart = mean - np.median(mean[:3])
+    noise = float(noise_sd(mean[None].astype(np.float32))[0])
+    return float(apart[np.argmax(np.abs(apart))]) / max(noise, 1e-6 * float(np.abs(mean).max()), 1e-12)
+
+
+def skewness(small: Float32s, inside: NDArray[np.bool_]) -> float:
+    """Return the skewness over the field of how far each pixel goes from its start, at its farthest.
+
+    Parameters
+    ----------
+    small
+        A small run, shape `(m, n, t)`, stored values.
+    inside
+        Which pixels are imaged, shape `(m, n)`.
+    """
+    level = small - np.median(small[inside], axis=0)
+    curves = ndimage.uniform_filter(level, size=(_SMOOTH_PX, _SMOOTH_PX, 1), mode="nearest")[inside]
+    apart = curves - np.median(curves[:, :3], axis=1, keepdims=True)
+    farthest = np.take_along_axis(apart, np.abs(apart).argmax(axis=1)[:, None], axis=1).astype(np.float64)
+    farthest -= np.median(farthest)
+    size = float(farthest.std()) ** 3
+    return float(np.mean(farthest**3)) / size if size > 0 else 0.0
 
 
 def mode(values: Float32s) -> float:
