@@ -33,6 +33,13 @@ Weights = Annotated[
     Path | None,
     typer.Option("--weights", help="Exported network (.onnx, its card beside it).", show_default=False),
 ]
+Preset = Annotated[str, typer.Option("--preset", help="Recipe to start from; else the first.")]
+Change = Annotated[
+    list[str] | None,
+    typer.Option("--set", help='Other choice of the recipe, as lr=1e-4 or augment=["flip"].'),
+]
+Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many.")]
+Minutes = Annotated[float | None, typer.Option("--minutes", help="Of processor time, at most.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Of the processor; 0: all.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document; all else goes to standard error.")
@@ -128,18 +135,41 @@ def import_dias(
     terminal.say(f"cases: {len(made.entries)}, {out}")
 
 
+@data.command()
+def split(
+    cases: Cases,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the JSON files.")],
+    folds: Annotated[int, typer.Option("--folds", min=0, help="Fold by fold; 0: one split in parts.")] = 0,
+    parts: Annotated[str, typer.Option("--parts", help="Of training, validation and test.")] = "0.5,0.3,0.2",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same split.")] = 0,
+) -> None:
+    """Deal patients out to training, validation and test; give the files to `bolus learn train --split`."""
+    from bolus.learn import splits
+    from bolus.learn.cases import read_manifest
+
+    terminal = Terminal()
+    with terminal.reporting():
+        chosen = read_manifest(cases)
+        if folds:
+            made = splits.folds(chosen.patients, folds, seed=seed)
+        else:
+            made = (splits.split_patients(chosen.patients, _fractions(parts), seed=seed),)
+        for i, one in enumerate(made):
+            splits.check_leakage(one, chosen)
+            path = out / (f"fold-{i}.json" if folds else "split.json")
+            splits.write_split(one, path)
+            terminal.say(f"{path}: {', '.join(f'{len(who)} {part}' for part, who in one.parts.items())}")
+
+
 @app.command()
 def train(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     name: TaskName,
     cases: Cases,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the training.")],
-    preset: Annotated[str, typer.Option("--preset", help="Recipe to start from; else the first.")] = "",
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", help='Other choice of the recipe, as lr=1e-4 or augment=["flip"].'),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many.")] = None,
-    minutes: Annotated[float | None, typer.Option("--minutes", help="Of processor time, at most.")] = None,
+    preset: Preset = "",
+    change: Change = None,
+    epochs: Epochs = None,
+    minutes: Minutes = None,
     split: Annotated[
         Path | None, typer.Option("--split", help="JSON file of a split; the folder's own, or dealt out.")
     ] = None,
@@ -176,6 +206,21 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     part: Annotated[
         str, typer.Option("--part", help="train, validation, test or all; test of the run's split, else all.")
     ] = "",
+    experiment: Annotated[
+        str,
+        typer.Option(
+            "--experiment",
+            help="One of the paper's: augmentation or data-split, which train; postprocess or quantitative.",
+        ),
+    ] = "",
+    studies: Annotated[
+        Path | None,
+        typer.Option("--studies", help="For quantitative: DICOM runs with masks, as for `data manifest`."),
+    ] = None,
+    preset: Preset = "",
+    change: Change = None,
+    epochs: Epochs = None,
+    minutes: Minutes = None,
     threads: Threads = 0,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -187,6 +232,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     terminal = Terminal(as_json=as_json, quiet=quiet)
     with terminal.reporting():
         task = _task(name)
+        if experiment:
+            recipe = _recipe(task, preset, {"epochs": epochs, "minutes": minutes}, change or [])
+            _experiment(experiment, (task, recipe), (cases, studies, out), (run, weights), terminal)
+            return
         network = _network(task, run, weights, threads)
         chosen = _part(read_manifest(cases), run, part)
         with terminal.progress() as progress:
@@ -197,6 +246,37 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
         else:
             terminal.table("", _lines(document["scores"]), _HEADER)
         terminal.say(f"scores: {out / judging.SCORES}")
+
+
+def _experiment(
+    name: str,
+    what: tuple[Task, TrainRecipe],
+    folders: tuple[Path, Path | None, Path],
+    network: tuple[Path | None, Path | None],
+    terminal: Terminal,
+) -> None:
+    """Make one of the paper's experiments and print its table."""
+    from bolus.learn import experiments
+    from bolus.learn.cases import read_manifest
+    from bolus.learn.ica import Segmenter
+
+    (task, recipe), (cases, studies, out) = what, folders
+    chosen = read_manifest(cases)
+    tests_network = name in experiments.NEEDS_NETWORK
+    if not tests_network:
+        _require_torch()
+    segment = Segmenter(_network(task, *network, 0)) if tests_network else None
+    part = _part(chosen, network[0], "") if tests_network else chosen
+    with terminal.progress() as progress:
+        bench = experiments.Bench(
+            task, part, _split(None, chosen, recipe.seed), recipe, out, segment, studies, progress
+        )
+        found = experiments.conduct(name, bench)
+    if terminal.as_json:
+        terminal.document({"title": found.title, "published": found.published, **found.numbers})
+    terminal.table(found.title, list(found.rows), found.header)
+    terminal.say(f"published, not reproduced: {found.published}")
+    terminal.say(f"written: {out}")
 
 
 @app.command()
@@ -262,6 +342,16 @@ def _require_torch() -> None:
 def _require_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise BadInput("there is no such folder", where=folder)
+
+
+def _fractions(text: str) -> tuple[float, float, float]:
+    try:
+        train, validation, test = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise BadRecipe(
+            "no parts of a split", wanted="three numbers such as 0.5,0.3,0.2", found=text
+        ) from error
+    return train, validation, test
 
 
 def _recipe(task: Task, preset: str, given: Mapping[str, Any], changes: list[str]) -> TrainRecipe:

@@ -7,6 +7,6 @@ that the paper prints stand beside ours and are never presented as reproduced: i
 """
 
 from bolus.learn.experiments.bench import Bench, Finished
-from bolus.learn.experiments.run import EXPERIMENTS, conduct
+from bolus.learn.experiments.run import EXPERIMENTS, NEEDS_NETWORK, conduct
 
-__all__ = ["EXPERIMENTS", "Bench", "Finished", "conduct"]
+__all__ = ["EXPERIMENTS", "NEEDS_NETWORK", "Bench", "Finished", "conduct"]

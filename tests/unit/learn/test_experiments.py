@@ -1,0 +1,91 @@
+"""The statistics of the paper's experiments, on numbers whose answer is known."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bolus.core.errors import BadRecipe
+from bolus.learn.cases import Manifest
+from bolus.learn.experiments import EXPERIMENTS, Bench, conduct
+from bolus.learn.experiments.masks import _variants
+from bolus.learn.experiments.perfusion import MAPS, Pair, _by_dice, _differences, _test
+from bolus.learn.splits import Split
+from bolus.learn.tasks import task
+
+
+def _bench(tmp_path):
+    recipe = task("ica").preset("small")
+    return Bench(task("ica"), Manifest(tmp_path, ()), Split(("a",), ("b",)), recipe, tmp_path)
+
+
+def test_the_paper_has_four_experiments():
+    assert tuple(EXPERIMENTS) == ("augmentation", "data-split", "postprocess", "quantitative")
+
+
+def test_an_unknown_experiment_is_refused(tmp_path):
+    with pytest.raises(BadRecipe, match="unknown experiment"):
+        conduct("fifth", _bench(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["postprocess", "quantitative"])
+def test_an_experiment_on_a_network_needs_one(tmp_path, name):
+    with pytest.raises(BadRecipe, match="needs a network"):
+        conduct(name, _bench(tmp_path))
+
+
+def test_small_values_count_as_zero_before_percentages():
+    """Equation 1 of the paper with its 0.01 rule: 0.009 is 0, and a true 0 has no percentage."""
+    true = np.array([1.0, 2.0, 0.009, 0.0, np.nan, 0.02])
+    found = np.array([1.1, 1.8, 0.5, 0.3, 1.0, 0.009])
+    means, absolute, percent = _differences(found, true)
+    assert percent == pytest.approx((10.0 + 10.0 + 100.0) / 3)
+    assert absolute == pytest.approx(np.mean([0.1, 0.2, 0.491, 0.3, 0.011]))
+    assert means[1] == pytest.approx(np.mean([1.0, 2.0, 0.009, 0.0, 0.02]))
+
+
+def test_the_paired_test_is_that_of_scipy():
+    rng = np.random.default_rng(0)
+    old = rng.normal(1.0, 0.2, 20)
+    new = old + rng.normal(0.01, 0.02, 20)
+    found = _test(np.stack([new, old], axis=1))
+    wanted = stats.ttest_rel(new, old)
+    interval = wanted.confidence_interval(0.95)
+    assert (found["t"], found["p"]) == pytest.approx((wanted.statistic, wanted.pvalue))
+    assert (found["low"], found["high"]) == pytest.approx((interval.low, interval.high))
+
+
+def test_no_significant_difference_is_not_equivalence():
+    """Wild differences around 0 are neither different nor equivalent; tiny ones can be both."""
+    rng = np.random.default_rng(1)
+    old = np.ones(10)
+    wild = _test(np.stack([old + rng.normal(0.0, 0.5, 10), old], axis=1))
+    assert wild["p"] > 0.05
+    assert wild["p_tost"] > 0.05
+    tiny = _test(np.stack([old + 0.01 + rng.normal(0.0, 0.001, 10), old], axis=1))
+    assert tiny["p"] < 0.05
+    assert tiny["p_tost"] < 0.001
+
+
+def test_equal_masks_give_equal_maps():
+    same = _test(np.ones((5, 2)))
+    assert (same["difference"], same["p"], same["p_tost"]) == (0.0, 1.0, 0.0)
+
+
+def test_runs_are_grouped_by_dice():
+    def pair(dice, percent):
+        every = dict.fromkeys(MAPS, percent)
+        return Pair("a", dice, 0.0, 1.0, dict.fromkeys(MAPS, (1.0, 1.0)), every, every)
+
+    rows = _by_dice([pair(0.0, 50.0), pair(0.85, 4.0), pair(0.9, 6.0), pair(0.95, 1.0)])
+    assert [(row["dice"], row["runs"]) for row in rows] == [([0.0, 0.5], 1), ([0.8, 0.9], 2), ([0.9, 1.0], 1)]
+    assert rows[1]["percent"]["CBF"] == pytest.approx(5.0)
+
+
+def test_the_largest_part_is_kept_always_or_only_where_it_is_most_of_the_mask():
+    mask = np.zeros((20, 20), dtype=bool)
+    mask[2:8, 2:8] = True  # 36 pixels
+    mask[12:17, 12:18] = True  # 30 pixels: the largest is 55 % of all
+    as_found, largest, guarded = _variants(mask)
+    assert np.count_nonzero(as_found) == 66
+    assert np.count_nonzero(largest) == 36
+    assert np.count_nonzero(guarded) == 66
