@@ -23,6 +23,7 @@ COMMANDS = [
     [], ["run"], ["info"], ["phantom"], ["phantom", "kudo"], ["phantom", "ct"], ["phantom", "mr"],
     ["phantom", "xa"], ["validate"], ["learn"], ["learn", "tasks"], ["learn", "data"],
     ["learn", "data", "simulate"], ["learn", "data", "manifest"], ["learn", "data", "import-dias"],
+    ["learn", "data", "split"],
     ["learn", "train"], ["learn", "evaluate"], ["learn", "predict"], ["learn", "export"],
 ]  # fmt: skip
 MEASURED = ("physics", "deconvolve", "quantify", "validate")

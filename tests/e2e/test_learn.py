@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from bolus import phantom
 from bolus.apps.cli import app
 from bolus.learn.cases import read_case, read_manifest
+from bolus.learn.splits import read_split
 
 pytestmark = pytest.mark.slow
 RUNNER = CliRunner(env={"BOLUS_DEBUG": "1"})
@@ -91,6 +92,17 @@ def test_train_evaluate_export_predict(cases: Path, tmp_path: Path) -> None:
     assert code == 3
     assert "not those that their card describes" in err
     assert not (tmp_path / "other").exists()
+
+
+def test_patients_are_dealt_out_to_folds(cases: Path, tmp_path: Path) -> None:
+    code, out, err = invoke("data", "split", "--data", cases, "-o", tmp_path / "folds", "--folds", 3)
+    assert code == 0, err
+    tests = [read_split(tmp_path / "folds" / f"fold-{i}.json").test for i in range(3)]
+    assert sorted(name for who in tests for name in who) == list(read_manifest(cases).patients)
+    code, out, err = invoke("data", "split", "--data", cases, "-o", tmp_path, "--parts", "0.6,0.2,0.2")
+    assert code == 0, err
+    assert "1 test" in out
+    assert invoke("data", "split", "--data", cases, "-o", tmp_path, "--parts", "all")[0] == 2
 
 
 def test_own_runs_with_masks_become_the_cases_of_their_truth(tmp_path: Path) -> None:

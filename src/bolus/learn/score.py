@@ -19,7 +19,7 @@ Metric: TypeAlias = Callable[[NDArray[Any], Arrays], float]
 
 
 def dice(found: NDArray[Any], truth: NDArray[Any]) -> float:
-    """Return Dice's coefficient of two masks: 2 |A and B| / (|A| + |B|), 1 if both are empty.
+    """Return Dice's coefficient of two masks: twice the common pixels over the sum of both; 1 if empty.
 
     References
     ----------
