@@ -169,6 +169,17 @@ RULES: Final[tuple[Rule, ...]] = (
         "After alignment one frame matches the reference by only {value:.2f} (wanted {limit:g}): "
         "motion may remain.",
         _HOUSE,
+        _TISSUE,
+    ),
+    Rule(
+        "MOTION",
+        measures.from_motion(lambda m: m.max_residual_nat),
+        "above",
+        ((_W, 0.1),),
+        "At the edges of bone {value:.2f} nat remain after alignment (limit {limit:g}): look for shadows of "
+        "bone in the maps.",
+        _HOUSE,
+        _XA,
     ),
     Rule(
         "POOR_BOLUS",

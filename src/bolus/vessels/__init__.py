@@ -1,6 +1,7 @@
 """Arterial input and venous output: found, given or read, corrected for partial volume, and judged."""
 
 from bolus.vessels.candidates import ArterySearch
+from bolus.vessels.carotid import carotid_input, find_carotid, largest_part
 from bolus.vessels.contralateral import is_ipsilateral_and_late
 from bolus.vessels.given import curve_from_csv
 from bolus.vessels.kmeans import find_by_kmeans
@@ -11,9 +12,12 @@ __all__ = [
     "METHODS",
     "ArterySearch",
     "Given",
+    "carotid_input",
     "curve_from_csv",
     "find_by_kmeans",
     "find_by_score",
+    "find_carotid",
     "find_vessels",
     "is_ipsilateral_and_late",
+    "largest_part",
 ]

@@ -347,6 +347,16 @@ def test_x_ray_rules_apply_to_x_ray_only() -> None:
     assert "nat" in texts[0]
 
 
+def test_bone_that_remains_after_alignment_is_said_of_x_ray_runs() -> None:
+    run = replace(good(), series=replace(good().series, modality=Modality.XA))
+    still = MotionTrace(np.zeros((3, 6)), "frame 1", residual=np.array([0.0, 0.05, np.nan]))
+    assert not [f for f in check(replace(run, motion=still)) if f.code == "MOTION"]
+    moved = replace(still, residual=np.array([0.0, 0.05, 0.2]), similarity=np.array([1.0, 0.5, 0.5]))
+    (finding,) = [f for f in check(replace(run, motion=moved)) if f.code == "MOTION"]
+    assert finding.value == 0.2
+    assert "0.20 nat" in finding.text
+
+
 def test_the_worst_of_a_code_speaks() -> None:
     evidence = replace(far_frames(6), motion=replace(far_frames(6).motion, rejected=(3,)))
     (finding,) = found(evidence, "MOTION")
