@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-fast check docs bench clean
+.PHONY: demo test test-fast check docs bench weights clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bolus needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
@@ -35,5 +35,16 @@ docs: $(STAMP)  ## the documentation, into docs/_build/html; warnings are errors
 bench: $(STAMP)  ## benchmarks, into benchmarks/results
 	$(BIN)/python -m benchmarks
 
+WEIGHTS := weights
+LEARN := $(BIN)/bolus learn
+weights: $(STAMP)  ## train the carotid network that is shipped, from nothing: about three processor hours
+	$(LEARN) data simulate ica -o $(WEIGHTS)/cases --patients 200 --seed 1 --setting A
+	$(LEARN) data simulate ica -o $(WEIGHTS)/shifted --patients 40 --seed 2 --setting B
+	$(LEARN) train ica --data $(WEIGHTS)/cases --preset small -o $(WEIGHTS)/run --epochs 120 --resume
+	$(LEARN) evaluate ica --run $(WEIGHTS)/run --data $(WEIGHTS)/cases -o $(WEIGHTS)/scores
+	$(LEARN) evaluate ica --run $(WEIGHTS)/run --data $(WEIGHTS)/shifted -o $(WEIGHTS)/scores-shifted
+	$(LEARN) export ica --run $(WEIGHTS)/run -o src/bolus/learn/weights/ica.onnx \
+		--scores simulated=$(WEIGHTS)/scores/scores.json --scores shifted=$(WEIGHTS)/scores-shifted/scores.json
+
 clean:
-	rm -rf .venv demo docs/_build docs/api benchmarks/results benchmarks/.peers
+	rm -rf .venv demo weights docs/_build docs/api benchmarks/results benchmarks/.peers

@@ -61,9 +61,9 @@ class Run:
     device
         A device of PyTorch; `auto`: a GPU where there is one.
     threads
-        Of the processor; 0: all that this process may use.
+        Of the processor; 0: all that this process may use, shared out among those that train together.
     workers
-        Processes that read cases ahead; 0: none.
+        Processes that read cases ahead, and keep none; 0: this one reads and keeps them.
     cache_mb
         Room for cases in memory [MB].
     """
@@ -107,18 +107,20 @@ def train(
     Raises
     ------
     BadInput
-        If the split leaks, or names patients without cases.
+        If the split leaks, names patients without cases, or leaves nobody to train or validate with.
     BadRecipe
         If a choice is unknown, the folder holds another run, or training diverged.
     """
     _require_task(task, manifest)
     splits.check_leakage(split, manifest)
-    torch.set_num_threads(run.threads or usable_processors())
     fit = partial(_fit, task, recipe.size)
     learning, validating = (
         CaseSet(manifest.of(part), fit, cache_mb=run.cache_mb) for part in (split.train, split.validation)
     )
+    for name, cases in (("training", learning), ("validation", validating)):
+        _require_cases(name, cases)
     with joined(run.device) as crew, _board(run.folder, crew) as board:
+        torch.set_num_threads(run.threads or max(usable_processors() // crew.size, 1))
         learner = fresh_learner(task, recipe, crew)
         _open_folder(run, recipe, split, crew)
         if crew.leads:
@@ -142,6 +144,11 @@ def _require_task(task: Task, manifest: Manifest) -> None:
     found = str(manifest.source.get("task", task.name))
     if found != task.name:
         raise BadInput("the cases are for another task", wanted=task.name, found=found, where=manifest.folder)
+
+
+def _require_cases(name: str, cases: CaseSet) -> None:
+    if not len(cases):
+        raise BadInput(f"no case is for {name}", where=cases.manifest.folder)
 
 
 def _fit(task: Task, size: int, case: Any) -> Any:

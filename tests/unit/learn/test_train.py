@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bolus.core.errors import BadRecipe, ShapeMismatch, UnreadableFile
-from bolus.learn.splits import split_patients
+from bolus.core.errors import BadInput, BadRecipe, ShapeMismatch, UnreadableFile
+from bolus.learn.splits import Split, split_patients
 from bolus.learn.tasks import TASKS
 
 torch = pytest.importorskip("torch")
@@ -128,6 +128,15 @@ def test_a_run_that_diverges_says_so(tubes, tmp_path):
     recipe = replace(TINY, lr=3e38, clip_norm=None, optimizer="rmsprop", schedule="constant")
     with pytest.raises(BadRecipe, match="diverged"):
         trained(tubes, tmp_path / "run", recipe)
+
+
+def test_cases_of_another_task_and_empty_parts_are_refused(tubes, tmp_path):
+    other = replace(tubes, source={"task": "arteries"})
+    with pytest.raises(BadInput, match="another task"):
+        trained(other, tmp_path / "run")
+    run = Run(tmp_path / "run", device="cpu", threads=1)
+    with pytest.raises(BadInput, match="no case is for validation"):
+        train(TASK, TINY, tubes, Split(tubes.patients, ()), run=run)
 
 
 def test_fp16_needs_cuda(tubes, tmp_path):
