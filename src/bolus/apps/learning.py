@@ -427,12 +427,13 @@ def _part(chosen: Manifest, run: Path | None, part: str) -> Manifest:
 
 
 def _lines(scores: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Return a row under `_HEADER` for each score of each group."""
+    """Return a row under `_HEADER` for the leading score of each group, and for every score of all cases."""
+    leading = next(iter(scores["all"]))
     return [
         (group, name, *_told(score))
         for group, found in scores.items()
         for name, score in found.items()
-        if score is not None
+        if score is not None and (group == "all" or name == leading)
     ]
 
 

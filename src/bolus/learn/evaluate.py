@@ -21,6 +21,8 @@ from bolus.learn.tasks import Task
 
 SCORES: Final = "scores.json"
 KIND: Final = "bolus scores"
+_OWN: Final = frozenset({"run", "setting"})
+"""Remarks that name one case, or say again what its site is."""
 SHOWN: Final = (("worst", 0.0), ("median", 0.5), ("best", 1.0))
 
 
@@ -61,12 +63,11 @@ def evaluate(task: Task, network: Network, manifest: Manifest, *, progress: Prog
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     """Return mean and 95 % interval over patients of every score: for all cases, and by view, site and kind.
 
-    Kinds are the cases' true-or-false remarks, such as `layered`.
+    Kinds are the cases' remarks that are true, such as `layered`, or words, such as `vessel carotid`.
     """
     groups = {"all": list(rows)}
     for row in rows:
-        kinds = [name for name, value in row.meta.items() if value is True]
-        for name in (row.view, row.site, *kinds):
+        for name in (row.view, row.site, *_kinds(row.meta)):
             if name:
                 groups.setdefault(name, []).append(row)
     return {name: _scores(chosen) for name, chosen in groups.items()}
@@ -97,6 +98,11 @@ def write(task: Task, network: Network, manifest: Manifest, rows: Sequence[Row],
         names += _write_pictures(made, task, network, manifest, rows)
         files.write_json(made / SCORES, document | {"files": [SCORES, *names]})
     return document
+
+
+def _kinds(meta: Mapping[str, Any]) -> list[str]:
+    words = [f"{name} {value}" for name, value in meta.items() if isinstance(value, str) and name not in _OWN]
+    return [name for name, value in meta.items() if value is True] + words
 
 
 def _scores(rows: Iterable[Row]) -> dict[str, Any]:

@@ -40,13 +40,13 @@ def test_a_network_is_scored_case_by_case(bright, tubes, tmp_path):
 
 def test_groups_are_views_sites_and_kinds():
     rows = [
-        Row("a", "p1", "AP", "here", {"dice": 0.8}, {"layered": True, "photons": 3.0}),
+        Row("a", "p1", "AP", "here", {"dice": 0.8}, {"layered": True, "clot": "M1", "run": "x"}),
         Row("b", "p1", "LAT", "here", {"dice": 0.6}, {"layered": True, "photons": 3.0}),
         Row("c", "p2", "AP", "there", {"dice": 0.9}, {"layered": False, "photons": 3.0}),
     ]
     found = summarise(rows)
 
-    assert set(found) == {"all", "AP", "LAT", "here", "there", "layered"}
+    assert set(found) == {"all", "AP", "LAT", "here", "there", "layered", "clot M1"}
     assert found["all"]["dice"]["mean"] == pytest.approx(np.mean([0.7, 0.9]))
     assert found["layered"]["dice"]["mean"] == pytest.approx(0.7)
     assert found["AP"]["dice"]["n_patients"] == 2
