@@ -380,7 +380,7 @@ def _resampled(
 
     def put(t: int) -> None:
         frame = moved_back(series.frame(t)[..., 0], found.poses[t])
-        out[:, :, 0, t] = np.where(lands_inside(exposed, found.poses[t]), frame, rest)
+        out[:, :, 0, t] = np.where(exposed & lands_inside(exposed, found.poses[t]), frame, rest)
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         for done, _ in enumerate(pool.map(put, moved), start=1):

@@ -31,8 +31,9 @@ _FLAT: Final = 0.02
 """Spread of a frame, as a share of the range of all, below which its background has been subtracted."""
 _CLEAR_CHANGE: Final = 6.0
 """Change of the mean over its noise that counts as much as a skewness of 1."""
-_BRIGHT, _SURE = 1.0, 1.5
-"""Sum of the two from which vessels are bright, and from which either sign is sure."""
+_BRIGHT, _BRIGHT_LINEAR, _SURE = 1.0, 2.0, 1.5
+"""Sum of the two from which vessels are bright; the same in pixels that are said to be linear in the beam,
+where they should be dark; and from which either sign is sure."""
 _SMOOTH_PX: Final = 7
 """Box that small frames are averaged over before skewness: bone that moves is dark beside bright."""
 _DARKEST: Final = 0.5
@@ -141,20 +142,20 @@ def _read(series: Series, beam: XRay) -> tuple[Reading, list[Finding]]:
     noticed = list(_doubts(beam, subtracted, linear))
     if beam.sign:
         return Reading(beam.sign, subtracted, linear), noticed
-    sign, finding = _sign(small, inside)
+    sign, finding = _sign(small, inside, _BRIGHT_LINEAR if linear else _BRIGHT)
     return Reading(sign, subtracted, linear), [*noticed, finding]
 
 
-def _sign(small: Float32s, inside: NDArray[np.bool_]) -> tuple[Literal[-1, 1], Finding]:
+def _sign(small: Float32s, inside: NDArray[np.bool_], enough: float) -> tuple[Literal[-1, 1], Finding]:
     """Tell from the pixels whether contrast lowers (+1) or raises (-1) stored values.
 
     Two things tell: which way the mean of the field goes, and which way the pixels go that go farthest.
     Bone that moves makes one side darker and the other brighter, which cancels out in the first and nearly
-    in the second. Where they do not agree on brighter, vessels are dark, as they are in most files.
+    in the second. Where they do not come to `enough` together, vessels are dark, as they are in most files.
     """
     drift, skew = mean_change(small[inside]), skewness(small, inside)
     score = drift / _CLEAR_CHANGE + skew
-    brighter = score > _BRIGHT
+    brighter = score > enough
     text = (
         f"The file does not say whether vessels are dark or bright; they are taken for "
         f"{'bright' if brighter else 'dark'} (change of the mean over its noise {drift:.0f}, skewness of "
