@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 from bolus import phantom
 from bolus.apps.cli import app
+from bolus.learn.angiograms import true_arteries
 from bolus.learn.cases import read_case, read_manifest
+from bolus.learn.score import dice
 from bolus.learn.splits import read_split
 
 pytestmark = pytest.mark.slow
@@ -92,6 +94,16 @@ def test_train_evaluate_export_predict(cases: Path, tmp_path: Path) -> None:
     assert code == 3
     assert "not those that their card describes" in err
     assert not (tmp_path / "other").exists()
+
+
+def test_truth_of_a_run_that_moved_lies_where_its_first_frame_does() -> None:
+    drawn = {"seed": 3, "size": 96, "motion": True}
+    moved, still = phantom.xa(**drawn), phantom.xa(**drawn | {"motion": False})
+    for view, artery in true_arteries(moved, drawn).items():
+        ever = np.asarray(moved.views[view].truth.masks["ica"])
+        assert artery.sum() < 0.95 * ever.sum()
+        assert not (artery & ~ever).any()
+        assert dice(artery, np.asarray(still.views[view].truth.masks["ica"])) > 0.95
 
 
 def test_patients_are_dealt_out_to_folds(cases: Path, tmp_path: Path) -> None:

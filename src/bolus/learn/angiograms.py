@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -24,7 +24,7 @@ from bolus.learn import files
 from bolus.learn.cases import Case, CaseSet, Manifest
 from bolus.learn.ica import THRESHOLD, Segmenter, make_case, network_input
 from bolus.learn.making import Order
-from bolus.phantom.angiogram import xa
+from bolus.phantom.angiogram import Angiogram, xa
 from bolus.pipeline.angiogram import prepare_run
 
 PREDICTION: Final = "prediction.json"
@@ -39,13 +39,13 @@ def simulate(order: Order) -> list[Case]:
     One in twelve has no carotid injection, and so nothing to find; a quarter has the uneven filling that the
     paper's network failed on, two in five a clot, half of them move.
     """
-    drawn = options(order)
-    run = xa(size=order.size, seed=order.seed, setting=order.setting, **drawn)
-    about = {**drawn, "seed": order.seed, "setting": order.setting, "size": order.size}
+    about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
+    run = xa(**about)
+    arteries = true_arteries(run, about)
     cases = []
     for view, seen in run.views.items():
         minip, field = prepared(seen.series)
-        case = make_case(minip, field, np.asarray(seen.truth.masks["ica"]), order.patient)
+        case = make_case(minip, field, arteries[view], order.patient)
         cases.append(replace(case, view=view, site=f"simulated {order.setting}", meta=about))
     return cases
 
@@ -65,6 +65,24 @@ def options(order: Order) -> dict[str, Any]:
         "encoding": str(rng.choice(["SUB", "LOG", "LIN"], p=[0.5, 0.25, 0.25])),
         "photons": float(np.exp(rng.uniform(np.log(1500.0), np.log(8000.0)))),
         "field_mm": float(rng.uniform(165.0, 215.0)),
+    }
+
+
+def true_arteries(run: Angiogram, drawn: Mapping[str, Any]) -> dict[str, Mask]:
+    """Return the internal carotid of each view as it lay at first: motion correction aims there.
+
+    The mask `ica` of a run that moved covers every place where the artery ever was, so it is taken from the
+    same patient lying still.
+
+    Parameters
+    ----------
+    run, drawn
+        A simulated run, and the choices that it was simulated with.
+    """
+    still = xa(**{**drawn, "motion": False}) if drawn["motion"] else run
+    return {
+        view: np.asarray(still.views[view].truth.masks["ica"]) & np.asarray(seen.truth.masks["ica"])
+        for view, seen in run.views.items()
     }
 
 
@@ -130,9 +148,10 @@ def simulated_again(manifest: Manifest) -> Iterator[tuple[str, Series, Mask]]:
             remedy = "Give the folder of DICOM runs and masks with --studies."
             raise BadInput("only simulated cases can be simulated again", where=patient, remedy=remedy)
         run = xa(**first.meta)
+        arteries = true_arteries(run, first.meta)
         for case in (first, *others):
             seen = run.views[case.view]
-            yield f"{patient} {case.view}", seen.series, np.asarray(seen.truth.masks["ica"])
+            yield f"{patient} {case.view}", seen.series, arteries[case.view]
 
 
 def predict(segment: Segmenter, study: Path, out: Path) -> dict[str, Any]:
