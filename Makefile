@@ -37,10 +37,10 @@ bench: $(STAMP)  ## benchmarks, into benchmarks/results
 
 WEIGHTS := weights
 LEARN := $(BIN)/bolus learn
-weights: $(STAMP)  ## train the carotid network that is shipped, from nothing: about three processor hours
+weights: $(STAMP)  ## train the carotid network that is shipped, from nothing: about two processor hours
 	$(LEARN) data simulate ica -o $(WEIGHTS)/cases --patients 200 --seed 1 --setting A
 	$(LEARN) data simulate ica -o $(WEIGHTS)/shifted --patients 40 --seed 2 --setting B
-	$(LEARN) train ica --data $(WEIGHTS)/cases --preset small -o $(WEIGHTS)/run --epochs 120 --resume
+	$(LEARN) train ica --data $(WEIGHTS)/cases --preset small -o $(WEIGHTS)/run --epochs 60 --resume
 	$(LEARN) evaluate ica --run $(WEIGHTS)/run --data $(WEIGHTS)/cases -o $(WEIGHTS)/scores
 	$(LEARN) evaluate ica --run $(WEIGHTS)/run --data $(WEIGHTS)/shifted -o $(WEIGHTS)/scores-shifted
 	$(LEARN) export ica --run $(WEIGHTS)/run -o src/bolus/learn/weights/ica.onnx \
