@@ -97,7 +97,7 @@ def prepare_run(
         with watch("motion"):
             density, motion = prepare.correct_run_motion(density, progress=watch.progress)
     with watch("tracer"):
-        density = tracer.subtract(density)
+        density = tracer.subtract(density, aligned=motion is not None)
         noticed, step = density.findings, _time_step(density, recipe)
         voxels = density.within(field)
         del density  # each large array is let go as soon as the next is made from it
@@ -192,12 +192,15 @@ def _time_step(series: Series, recipe: Recipe) -> float:
 def _input(run: Run, recipe: Recipe, carotid: Segment | None) -> Vessels:
     """Find the arterial input where the user says, else by the network, else by when and how pixels fill."""
     if recipe.aif not in {"auto", "physics"}:
-        return input_of(run, given(recipe.aif, "AIF", run.contrast.grid, Unit.NAT))
+        everything = Brain(run.field, run.field, np.zeros_like(run.field))
+        aif = given(recipe.aif, "AIF", run.contrast.grid, Unit.NAT)
+        return vessels.find_vessels(run.contrast, everything, aif=aif, vof="none", partial_volume=False)
     if carotid is None or recipe.aif == "physics":
         return _by_filling(run)
     mask, noticed = vessels.largest_part(carotid(run.minip, run.field) > _LIKELY)
     if mask.any():
-        return _named(input_of(run, mask), "internal carotid artery found by a network", noticed)
+        found = vessels.carotid_input(run.contrast, mask, "internal carotid artery found by a network")
+        return replace(found, findings=(*found.findings, *([noticed] if noticed else [])))
     text = (
         "The network found no internal carotid artery (another vessel was injected, or it knows no such "
         "view): the maps are relative to the artery that fills first."
@@ -208,18 +211,7 @@ def _input(run: Run, recipe: Recipe, carotid: Segment | None) -> Vessels:
 
 def _by_filling(run: Run) -> Vessels:
     mask = vessels.find_carotid(run.contrast, run.minip, run.field)
-    return _named(input_of(run, mask), "artery that fills first and strongest in the lower middle", None)
-
-
-def input_of(run: Run, aif: vessels.Given) -> Vessels:
-    """Return the arterial input of a run from a mask `(x, y, 1)`, a pixel or a curve."""
-    everything = Brain(run.field, run.field, np.zeros_like(run.field))
-    return vessels.find_vessels(run.contrast, everything, aif=aif, vof="none", partial_volume=False)
-
-
-def _named(found: Vessels, origin: str, noticed: Finding | None) -> Vessels:
-    more = () if noticed is None else (noticed,)
-    return replace(found, aif=replace(found.aif, origin=origin), findings=(*found.findings, *more))
+    return vessels.carotid_input(run.contrast, mask, "artery that fills first, in the lower middle")
 
 
 def shown(run: Run, recipe: Recipe) -> Concentration:

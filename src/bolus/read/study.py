@@ -82,7 +82,13 @@ def load_views(path: Path | str, *, options: ReadOptions = _DEFAULT) -> tuple[Se
         chosen = choose(study, options, together=is_partner)
         other = partner_of(chosen, study)
         views = (chosen,) if other is None else in_order((chosen, other))
-        return tuple(_read(study, one) for one in views)
+        return tuple(_read(_without(study, views, one), one) for one in views)
+
+
+def _without(study: Study, views: tuple[Found, ...], one: Found) -> Study:
+    """Leave the other views of a run out of what is told about one: they are read as well."""
+    kept = tuple(f for f in study.found if f is one or all(f is not view for view in views))
+    return replace(study, found=kept)
 
 
 def _read(study: Study, chosen: Found) -> Series:

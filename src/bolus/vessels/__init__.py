@@ -6,12 +6,11 @@ from bolus.vessels.contralateral import is_ipsilateral_and_late
 from bolus.vessels.given import curve_from_csv
 from bolus.vessels.kmeans import find_by_kmeans
 from bolus.vessels.search import find_by_score
-from bolus.vessels.selection import METHODS, Given, find_vessels
+from bolus.vessels.selection import METHODS, find_vessels
 
 __all__ = [
     "METHODS",
     "ArterySearch",
-    "Given",
     "carotid_input",
     "curve_from_csv",
     "find_by_kmeans",

@@ -23,7 +23,7 @@ from bolus.learn.experiments.bench import Bench, Finished, shown
 from bolus.learn.ica import THRESHOLD, Segmenter
 from bolus.learn.score import dice
 from bolus.pipeline import angiogram
-from bolus.vessels import largest_part
+from bolus.vessels import carotid_input, largest_part
 
 MAPS: Final = ("CBV", "CBF", "MTT", "Tmax")
 SMALLEST: Final = 0.01
@@ -124,7 +124,7 @@ def compare(name: str, series: Series, truth: Mask, segment: Segmenter) -> tuple
     if not mask.any():
         raise BadInput("the network found no artery")
     contrast = angiogram.shown(run, recipe)
-    inputs = [angiogram.input_of(run, which) for which in (mask, truth & run.field)]
+    inputs = [carotid_input(run.contrast, which, "") for which in (mask, truth & run.field)]
     found, true = (angiogram.make_maps(contrast, one, recipe) for one in inputs)
     curves = [one.aif.values for one in inputs]
     scale = FULL_SCALE / float(run.minip.max())
