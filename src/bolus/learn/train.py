@@ -159,10 +159,11 @@ def _open_folder(run: Run, recipe: TrainRecipe, split: Split, crew: Crew) -> Non
     """Make sure that the folder is new, or holds this very run, and write down what is going to be done."""
     if (run.folder / RECIPE).is_file():
         _require_same_run(run, recipe, split)
+    crew.gathered(None)  # all have looked before one writes
     if crew.leads:
         files.write_json(run.folder / RECIPE, recipe.as_dict())
         splits.write_split(split, run.folder / SPLIT)
-    crew.gathered(None)  # nobody looks for files before they are there
+    crew.gathered(None)  # nobody goes on before it is written
 
 
 def _write_data(manifest: Manifest, split: Split, folder: Path) -> None:
