@@ -85,6 +85,17 @@ def test_what_is_no_network_is_refused(tmp_path):
         infer.load(path)
 
 
+def test_a_network_with_two_outputs_is_of_the_wrong_shape(bright):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(bright)
+    model.graph.output.append(onnx.helper.make_tensor_value_info("above", onnx.TensorProto.FLOAT, None))
+    onnx.save(model, bright)
+    card = read_card(bright.with_suffix(".json"))
+    write_card(replace(card, files={bright.name: sha256(bright)}), bright.with_suffix(".json"))
+    with pytest.raises(ShapeMismatch, match="one input and one output"):
+        infer.load(bright)
+
+
 def test_networks_for_other_tasks_and_images_of_other_shapes_are_refused(bright):
     with pytest.raises(BadInput, match="another task"):
         infer.load(bright, task="thrombus")
