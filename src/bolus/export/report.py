@@ -188,12 +188,10 @@ def spread(values: Any, digits: int = 1) -> str:
 
 def vessel_rows(curve: VesselCurve) -> tuple[str, list[tuple[str, str]]]:
     """Return where a vessel's curve came from, and its figures as pairs of a label and a text."""
+    peak = ("peak", max(words.peak_digits(curve.unit), 1), curve.unit.value)
     rows = [
-        (
-            label,
-            words.number(curve.quality.get(key), digits, unit or (curve.unit.value if key == "peak" else "")),
-        )
-        for key, (label, digits, unit) in _QUALITY.items()
+        (label, words.number(curve.quality.get(key), digits, unit))
+        for key, (label, digits, unit) in {**_QUALITY, "peak": peak}.items()
         if key in curve.quality
     ]
     n = int(curve.voxels.shape[0])

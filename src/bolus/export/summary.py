@@ -266,7 +266,11 @@ def curve_words(curve: VesselCurve) -> str:
     quality: Mapping[str, float] = curve.quality
     shown = [
         words.number(quality.get(key), digits, unit)
-        for key, digits, unit in (("peak", 0, curve.unit.value), ("ttp_s", 1, "s"), ("fwhm_s", 1, "s"))
+        for key, digits, unit in (
+            ("peak", words.peak_digits(curve.unit), curve.unit.value),
+            ("ttp_s", 1, "s"),
+            ("fwhm_s", 1, "s"),
+        )
     ]
     peak, when, width = shown
     text = f"peak {peak} at {when}, width {width}"

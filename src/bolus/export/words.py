@@ -11,7 +11,7 @@ from typing import Final
 from bolus.core.finding import Severity
 from bolus.core.lesion import Intervals, Lesions
 from bolus.core.result import Result
-from bolus.core.units import Modality
+from bolus.core.units import Modality, Unit
 
 RESEARCH_USE: Final = "Research use only - not for diagnosis"
 """Stands on every page, figure and summary."""
@@ -55,6 +55,11 @@ def number(value: float | None, digits: int = 1, unit: str = "") -> str:
     if float(shown) == 0:
         shown = shown.lstrip("-")
     return f"{shown} {unit}".strip()
+
+
+def peak_digits(unit: Unit) -> int:
+    """Return how many decimals the peak of a vessel's curve is told with: density is of the order of 1."""
+    return 2 if unit is Unit.NAT else 0
 
 
 def volume(value_ml: float | None, bounds_ml: tuple[float, float] | None = None) -> str:
