@@ -10,7 +10,7 @@ import pytest
 
 from bolus.core.errors import BadInput, ShapeMismatch, UnreadableFile
 from bolus.learn import ica, infer
-from bolus.learn.card import Card, verify, write_card
+from bolus.learn.card import Card, read_card, verify, write_card
 from bolus.learn.files import sha256
 
 pytest.importorskip("onnxruntime")
