@@ -107,6 +107,7 @@ _ICA: Final = Task(
             # Ships: 1.08 million parameters reach the Dice of 17 million on simulated runs.
             "small": TrainRecipe(
                 options={"width": 16, "outputs": 1},
+                size=256,
                 augment=("flip", "shift_scale_rotate", "tone"),
                 clip_norm=1.0,
                 precision="bf16",
