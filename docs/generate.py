@@ -21,7 +21,7 @@ from bolus.validate.tables import TABLES, Table
 
 COMMANDS = [
     [], ["run"], ["info"], ["phantom"], ["phantom", "kudo"], ["phantom", "ct"], ["phantom", "mr"],
-    ["phantom", "xa"], ["validate"], ["learn"], ["learn", "tasks"], ["learn", "data"],
+    ["phantom", "xa"], ["cohort"], ["validate"], ["learn"], ["learn", "tasks"], ["learn", "data"],
     ["learn", "data", "simulate"], ["learn", "data", "manifest"], ["learn", "data", "import-dias"],
     ["learn", "data", "split"],
     ["learn", "train"], ["learn", "evaluate"], ["learn", "predict"], ["learn", "export"],

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bolus import __version__
-from bolus.apps import accuracy, learning, phantoms
+from bolus.apps import accuracy, cohort, learning, phantoms
 from bolus.apps.terminal import Exit, Terminal
 from bolus.core.errors import BadRecipe, UnreadableFile
 from bolus.core.finding import Severity
@@ -217,6 +217,7 @@ def info(
 app.add_typer(phantoms.app, name="phantom")
 app.add_typer(learning.app, name="learn")
 app.command()(accuracy.validate)
+app.command()(cohort.cohort)
 
 
 def main() -> None:

@@ -1,0 +1,185 @@
+"""`bolus cohort`: a folder of patients, each run as `bolus run` would, and one table of all."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from bolus.apps.terminal import Exit, Terminal
+from bolus.core.errors import BadInput, OutputFailed
+
+TABLE: Final = "cohort.csv"
+STATE: Final = "state"
+_ARCHIVES: Final = (".zip", ".nii", ".nii.gz", ".dcm")
+_DONE: Final = frozenset({Exit.DONE, Exit.WITHHELD, Exit.UNUSABLE})
+"""Exit codes that another try would give again."""
+_COLUMNS: Final = ("patient", "view", "modality", "verdict", "exit", "what")
+_VOLUMES: Final = ("core", "hypoperfused")
+_MAPS: Final = ("CBF", "CBV", "MTT", "Tmax")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One patient: a name for the folder of the result, and the study."""
+
+    name: str
+    study: Path
+
+
+def cohort(  # noqa: PLR0913, PLR0917 - one argument an option of the command
+    folder: Annotated[Path, typer.Argument(help="A folder a patient: each entry of it is a study.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results, one a patient.")],
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", help="TOML file of choices for all of them.")
+    ] = None,
+    modality: Annotated[str, typer.Option("--modality", help="ct, mr or xa; empty: as the files say.")] = "",
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Patients at the same time.")] = 1,
+    again: Annotated[bool, typer.Option("--again", help="Run also those that are done.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no table.")] = False,
+) -> None:
+    """Run every study of a folder; one that was stopped goes on, and one bad patient stops nobody."""
+    terminal = Terminal(quiet=quiet)
+    with terminal.reporting():
+        found = _jobs(folder)
+        options = [
+            *(["--recipe", str(recipe)] if recipe else []),
+            *(["--modality", modality] if modality else []),
+        ]
+        _open(out)
+        with terminal.progress() as progress:
+            progress("patients", 0, len(found))
+            for done, _ in enumerate(_run_all(found, out, options, jobs=jobs, again=again), 1):
+                progress("patients", done, len(found))
+        rows = [row for job in found for row in _rows(job, _state(out, job))]
+        _write_table(out / TABLE, rows)
+        shown = [(r["patient"], r["view"], r["verdict"], str(r["exit"]), str(r["what"])) for r in rows]
+        terminal.table("", shown, ("patient", "view", "verdict", "exit", ""))
+        terminal.say(f"table: {out / TABLE}")
+        if any(r["exit"] not in _DONE for r in rows):
+            raise SystemExit(Exit.UNEXPECTED)
+
+
+def _jobs(folder: Path) -> list[Job]:
+    if not folder.is_dir():
+        raise BadInput("there is no such folder", wanted="a folder of studies", where=folder)
+    found = [
+        Job(path.name, path)
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".") and (path.is_dir() or path.name.lower().endswith(_ARCHIVES))
+    ]
+    if not found:
+        raise BadInput("the folder holds no study", wanted="a folder or an archive a patient", where=folder)
+    return found
+
+
+def _open(out: Path) -> None:
+    """Make the folder, or take up one that this command made."""
+    if out.exists() and not (out / STATE).is_dir() and any(out.iterdir()):
+        raise OutputFailed(
+            "the output folder holds other files",
+            wanted="a new or empty folder, or that of an earlier cohort",
+            where=out,
+            remedy="Choose another folder with -o.",
+        )
+    (out / STATE).mkdir(parents=True, exist_ok=True)
+
+
+def _run_all(
+    jobs_: Sequence[Job], out: Path, options: list[str], *, jobs: int, again: bool
+) -> Iterator[None]:
+    """Run the patients, each in a process of its own, and write down how each ended."""
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(lambda job: _run(job, out, options, again=again), jobs_)
+
+
+def _run(job: Job, out: Path, options: list[str], *, again: bool) -> None:
+    key = hashlib.sha256(json.dumps([str(job.study.resolve()), options]).encode()).hexdigest()
+    before = _state(out, job)
+    if not again and before.get("key") == key and before.get("exit") in _DONE:
+        return
+    command = [
+        sys.executable,
+        "-m",
+        "bolus",
+        "run",
+        str(job.study),
+        "-o",
+        str(out / job.name),
+        "--json",
+        *options,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    state = {"key": key, "exit": done.returncode, "document": _document(done.stdout)}
+    made = out / STATE / f".{job.name}.json"
+    made.write_text(json.dumps(state), encoding="utf-8")
+    os.replace(made, _place(out, job))  # noqa: PTH105 - one step, also where the target is there
+
+
+def _document(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _place(out: Path, job: Job) -> Path:
+    return out / STATE / f"{job.name}.json"
+
+
+def _state(out: Path, job: Job) -> dict[str, Any]:
+    """Return how a patient ended; empty where it has not been run."""
+    try:
+        state: dict[str, Any] = json.loads(_place(out, job).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return state
+
+
+def _rows(job: Job, state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a row a view of a patient."""
+    document = state.get("document") or {}
+    start = {"patient": job.name, "exit": state.get("exit", Exit.UNEXPECTED)}
+    if "views" in document:
+        return [{**start, **_told(view, one)} for view, one in document["views"].items()]
+    return [{**start, **_told("", document)}]
+
+
+def _told(view: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a table tells of one result, or why there is none."""
+    verdict = document.get("verdict", {})
+    reasons = "; ".join(verdict.get("reasons", ())) or document.get("what", "")
+    row: dict[str, Any] = {
+        "view": view,
+        "modality": document.get("input", {}).get("modality", ""),
+        "verdict": verdict.get("word", "none"),
+        "what": reasons,
+    }
+    lesions = document.get("lesions") or {}
+    for name in _VOLUMES:
+        row[f"{name} [mL]"] = lesions.get("volumes_ml", {}).get(name)
+    for name in _MAPS:
+        made = document.get("maps", {}).get(name, {})
+        row[f"{name} median"] = made.get("regions", {}).get("tissue", {}).get("median")
+        row[f"{name} unit"] = made.get("unit", "")
+    return row
+
+
+def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    names = [*_COLUMNS, *(name for name in rows[0] if name not in _COLUMNS)]
+    made = path.with_name(f".{path.name}")
+    with made.open("w", newline="", encoding="utf-8") as stream:
+        lines = csv.DictWriter(stream, names, lineterminator="\n")
+        lines.writeheader()
+        lines.writerows(rows)
+    os.replace(made, path)  # noqa: PTH105 - as above
