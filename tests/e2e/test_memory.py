@@ -56,6 +56,20 @@ def test_a_run_takes_at_most_three_times_its_series(compiled, study, tmp_path) -
     assert run(study, tmp_path / "out") / SERIES_BYTES <= GOAL
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_an_x_ray_run_takes_at_most_three_times_its_frames(tmp_path) -> None:
+    """Against a tiny run, which takes what programs and the network take: 182 MiB and 50 MiB."""
+    peaks, sizes = [], []
+    for pixels in (128, 1024):
+        made = phantom.xa(size=pixels, seed=2, fps=3.0, duration_s=13.0)
+        sizes.append(4 * made.views["LAT"].series.frames.size)
+        phantom.write_study(made, tmp_path / str(pixels))
+        del made
+        peaks.append(run(tmp_path / str(pixels) / "dicom" / "LAT.dcm", tmp_path / f"out{pixels}"))
+    assert (peaks[1] - peaks[0]) / (sizes[1] - sizes[0]) <= GOAL
+
+
 def test_heavy_packages_are_imported_only_where_they_are_used() -> None:
     code = "import sys, bolus; bolus.load, bolus.run, bolus.write; print(*sys.modules)"
 

@@ -113,6 +113,7 @@ def session(path: Path, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = _QUIET
+    options.enable_cpu_mem_arena = False  # it keeps what one answer took, for the next that may never come
     try:
         opened = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no error type of its own that is public
