@@ -7,19 +7,24 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bolus.core.errors import BadRecipe
+from bolus.learn.networks.ctp import CtpUNet
 from bolus.learn.networks.heads import Foreground, Identity, foreground_logit
+from bolus.learn.networks.pix2pix import PatchGan, Pix2Pix, TempPix2Pix
 from bolus.learn.networks.unet import UNet
 
-__all__ = ["HEADS", "NETWORKS", "build", "foreground_logit"]
+__all__ = ["CRITICS", "HEADS", "NETWORKS", "build", "build_critic", "foreground_logit"]
 
-NETWORKS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({"unet": UNet})
+NETWORKS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
+    {"unet": UNet, "ctp_unet": CtpUNet, "pix2pix": Pix2Pix, "temp_pix2pix": TempPix2Pix}
+)
+CRITICS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({"patchgan": PatchGan})
 HEADS: Final[Mapping[str, Callable[[], Any]]] = MappingProxyType(
     {"foreground": Foreground, "identity": Identity}
 )
 
 
 def build(name: str, channels: int, options: Mapping[str, Any]) -> Any:
-    """Make a network with fresh weights.
+    """Make a network with fresh weights; an option `channels` wins over the argument.
 
     Raises
     ------
@@ -28,7 +33,26 @@ def build(name: str, channels: int, options: Mapping[str, Any]) -> Any:
     """
     if name not in NETWORKS:
         raise BadRecipe("unknown network", wanted=", ".join(NETWORKS), found=name)
+    return _made(NETWORKS, name, channels, options)
+
+
+def build_critic(name: str, channels: int, options: Mapping[str, Any]) -> Any:
+    """Make a critic of slices and maps, which have so many channels together, with fresh weights.
+
+    Raises
+    ------
+    BadRecipe
+        If there is no such critic, or it has no such options.
+    """
+    if name not in CRITICS:
+        raise BadRecipe("unknown critic", wanted=", ".join(CRITICS), found=name)
+    return _made(CRITICS, name, channels, options)
+
+
+def _made(
+    table: Mapping[str, Callable[..., Any]], name: str, channels: int, options: Mapping[str, Any]
+) -> Any:
     try:
-        return NETWORKS[name](channels=channels, **options)
+        return table[name](**{"channels": channels, **options})
     except TypeError as error:
         raise BadRecipe(f"the network {name} has no such options", found=str(error)) from error
