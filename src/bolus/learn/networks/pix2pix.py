@@ -160,7 +160,7 @@ class PatchGan(nn.Module):
         scatter(self)
 
     def forward(self, image: Any, maps: Any) -> Any:
-        """Return log-odds `(cases, 1, i, j)` of patches of a slice's maps `(cases, maps, y, x)` to be true."""
+        """Return log-odds of patches to be true `(cases, 1, i, j)` for slices and maps `(cases, ..., y, x)`."""
         return self.layers(torch.cat([image, maps], dim=1))
 
 
