@@ -21,6 +21,7 @@ from bolus.core.errors import BadInput
 from bolus.learn import checkpoint, files, infer
 from bolus.learn import recipe as recipes
 from bolus.learn.card import Card, write_card
+from bolus.learn.learner import channels_of
 from bolus.learn.networks import HEADS, build
 from bolus.learn.recipe import TrainRecipe
 from bolus.learn.tasks import Task
@@ -41,7 +42,7 @@ def network_of(task: Task, recipe: TrainRecipe, weights: Path) -> Any:
     UnreadableFile, ShapeMismatch
         If the file is missing, holds no weights, or those of another network.
     """
-    network = build(recipe.network, task.channels, recipe.options)
+    network = build(recipe.network, channels_of(task, recipe), recipe.options)
     checkpoint.load_weights(network, weights)
     return nn.Sequential(network, HEADS[task.head]()).eval()
 
@@ -94,10 +95,11 @@ def export(task: Task, run: Path, out: Path, scores: Mapping[str, Any] | None = 
     BadInput
         If onnxruntime answers otherwise than PyTorch.
     """
-    network = network_of(task, recipes.read(run / RECIPE), run / BEST)
+    recipe = recipes.read(run / RECIPE)
+    network, channels = network_of(task, recipe, run / BEST), channels_of(task, recipe)
     with files.whole(out) as made:
-        write_onnx(network, task.channels, made)
-        check_parity(network, task.channels, made)
+        write_onnx(network, channels, made)
+        check_parity(network, channels, made)
     signed = replace(card_of(task, run, scores), files={out.name: files.sha256(out)}, version=__version__)
     write_card(signed, out.with_suffix(".json"))
     return signed

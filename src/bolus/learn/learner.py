@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from bolus.core.errors import BadRecipe
 from bolus.learn.crew import Crew
+from bolus.learn.critic import Critic, fresh_critic
 from bolus.learn.networks import build
 from bolus.learn.recipe import TrainRecipe
 from bolus.learn.tasks import Task
@@ -30,6 +31,7 @@ class Learner:
     plateau: Any
     scaler: Any
     autocast: Any
+    critic: Critic | None = None
     log: list[dict[str, float]] = field(default_factory=list)
     best: float = math.nan
     stale: int = 0
@@ -60,6 +62,7 @@ class Learner:
         return {
             "network": self.bare.state_dict(),
             **parts,
+            "critic": self.critic.state() if self.critic else None,
             "log": self.log,
             "best": self.best,
             "stale": self.stale,
@@ -70,16 +73,21 @@ class Learner:
         self.bare.load_state_dict(state["network"])
         for name in ("optimizer", "plateau", "scaler"):
             getattr(self, name).load_state_dict(state[name])
+        if self.critic:
+            self.critic.restore(state["critic"])
         self.log, self.best, self.stale = list(state["log"]), state["best"], state["stale"]
 
     def set_rate(self, recipe: TrainRecipe) -> None:
-        """Set the step of the epoch that begins, where the schedule is a cosine."""
-        if recipe.schedule != "cosine":
-            return
+        """Set the step of the epoch that begins, where the schedule is a cosine; a critic takes the same."""
+        rate = self._on_cosine(recipe) if recipe.schedule == "cosine" else self.rate
+        for optimizer in [self.optimizer, *([self.critic.optimizer] if self.critic else [])]:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+
+    def _on_cosine(self, recipe: TrainRecipe) -> float:
         spent = self.cpu_s / (60.0 * recipe.minutes) if recipe.minutes else 0.0
         done = min(max(self.epoch / recipe.epochs, spent), 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = recipe.min_lr + 0.5 * (recipe.lr - recipe.min_lr) * (1.0 + math.cos(math.pi * done))
+        return recipe.min_lr + 0.5 * (recipe.lr - recipe.min_lr) * (1.0 + math.cos(math.pi * done))
 
     def step(self, recipe: TrainRecipe) -> None:
         """Change the weights by the gradients that were added up."""
@@ -103,8 +111,13 @@ def fresh_learner(task: Task, recipe: TrainRecipe, crew: Crew) -> Learner:
     """Return a network with fresh weights, which the recipe's seed gives, on the crew's device."""
     torch.manual_seed(recipe.seed)
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    network = build(recipe.network, task.channels, recipe.options).to(crew.device, memory_format=layout)
-    optimizer = _optimizer(recipe, network)
+    channels = channels_of(task, recipe)
+    network = build(recipe.network, channels, recipe.options).to(crew.device, memory_format=layout)
+    optimizer, autocast = _optimizer(recipe, network), _autocast(recipe, crew)
+    critic = None
+    if recipe.critic:
+        channels += int(recipe.options.get("outputs", 1))
+        critic = fresh_critic(recipe, channels, partial(_optimizer, recipe), autocast, crew)
     return Learner(
         network=crew.wrapped(network),
         optimizer=optimizer,
@@ -112,8 +125,14 @@ def fresh_learner(task: Task, recipe: TrainRecipe, crew: Crew) -> Learner:
             optimizer, task.mode, factor=recipe.factor, patience=recipe.patience, min_lr=recipe.min_lr
         ),
         scaler=torch.amp.GradScaler(crew.device.type, enabled=recipe.precision == "fp16"),
-        autocast=_autocast(recipe, crew),
+        autocast=autocast,
+        critic=critic,
     )
+
+
+def channels_of(task: Task, recipe: TrainRecipe) -> int:
+    """Count the channels of the input: those of the task, unless an option of the network says otherwise."""
+    return int(recipe.options.get("channels", task.channels))
 
 
 def _optimizer(recipe: TrainRecipe, network: Any) -> Any:
@@ -121,7 +140,7 @@ def _optimizer(recipe: TrainRecipe, network: Any) -> Any:
     if recipe.optimizer == "rmsprop":
         return torch.optim.RMSprop(network.parameters(), momentum=recipe.momentum, **shared)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
-    return kind(network.parameters(), **shared)
+    return kind(network.parameters(), betas=tuple(recipe.betas), **shared)
 
 
 def _autocast(recipe: TrainRecipe, crew: Crew) -> Any:

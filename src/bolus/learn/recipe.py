@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,12 +22,17 @@ class TrainRecipe:
         A name of `bolus.learn.networks.NETWORKS`, and its arguments.
     size
         Pixels along a side of what the network is shown.
-    loss
-        A name of `bolus.learn.losses.LOSSES`.
+    fitting
+        Further arguments of the task's `fit`: what of a case is shown, such as `n_frames`, and asked for.
+    loss, loss_weight
+        A name of `bolus.learn.losses.LOSSES`, and what it is multiplied by beside a critic's.
+    critic, critic_options
+        A name of `bolus.learn.networks.CRITICS`, for adversarial training, and its arguments; empty: none.
+        Its optimiser and step are those of the network.
     augment
         Names of `bolus.learn.augment.AUGMENTATIONS`, in order.
-    optimizer, lr, momentum, weight_decay
-        `rmsprop`, `adam` or `adamw`, and its step. Momentum is of RMSprop.
+    optimizer, lr, momentum, betas, weight_decay
+        `rmsprop`, `adam` or `adamw`, and its step. Momentum is of RMSprop, betas are of the other two.
     schedule
         `plateau`: times `factor` after `patience` epochs without a better validation score, down to `min_lr`;
         `cosine`: half a cosine over the budget, down to `min_lr`; `constant`.
@@ -51,11 +56,16 @@ class TrainRecipe:
     network: str = "unet"
     options: Mapping[str, Any] = field(default_factory=dict)
     size: int = 320
+    fitting: Mapping[str, Any] = field(default_factory=dict)
     loss: str = "dice_ce"
+    loss_weight: float = 1.0
+    critic: str = ""
+    critic_options: Mapping[str, Any] = field(default_factory=dict)
     augment: tuple[str, ...] = ()
     optimizer: Literal["rmsprop", "adam", "adamw"] = "adamw"
     lr: float = 2e-3
     momentum: float = 0.9
+    betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 1e-2
     schedule: Literal["plateau", "cosine", "constant"] = "cosine"
     patience: int = 10
@@ -81,7 +91,14 @@ class TrainRecipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Return all choices as JSON can hold them."""
-        return asdict(self) | {"options": dict(self.options), "augment": list(self.augment)}
+        plain: dict[str, Any] = json.loads(
+            json.dumps({f.name: _plain(getattr(self, f.name)) for f in fields(self)})
+        )
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 _CHOICES = {
@@ -107,7 +124,8 @@ def from_dict(choices: Mapping[str, Any]) -> TrainRecipe:
     unknown = sorted(set(choices) - {f.name for f in fields(TrainRecipe)})
     if unknown:
         raise BadRecipe("unknown choice in the training recipe", found=", ".join(unknown))
-    return TrainRecipe(**(dict(choices) | {"augment": tuple(choices.get("augment", ()))}))
+    tuples = {name: tuple(choices[name]) for name in ("augment", "betas") if name in choices}
+    return TrainRecipe(**(dict(choices) | tuples))
 
 
 def read(file: Path) -> TrainRecipe:

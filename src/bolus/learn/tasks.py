@@ -36,7 +36,7 @@ class Task:
     presets
         Recipes by name; the first is the default.
     fit
-        `fit(case, size)` makes arrays of one size of a case, to train with.
+        `fit(case, size, **recipe.fitting)` makes arrays of one size of a case, to train with.
     answer, score
         `answer(network, case)` asks an exported network about a case as it is, and `score(answer, case)`
         says how good that is, by name; the first name leads.
@@ -44,6 +44,8 @@ class Task:
         Makes the cases of a simulated patient; None where there is no simulator.
     intended_use, not_for
         For the cards of its networks.
+    inputs
+        Names of the arrays that `fit` makes and the network takes, in order.
     """
 
     name: str
@@ -55,12 +57,13 @@ class Task:
     metric: str
     mode: Literal["max", "min"]
     presets: Mapping[str, TrainRecipe]
-    fit: Callable[[Case, int], Arrays]
+    fit: Callable[..., Arrays]
     answer: Callable[[Network, Case], Float32s]
     score: Callable[[Float32s, Case], dict[str, float]]
     simulate: Simulate | None
     intended_use: str
     not_for: tuple[str, ...]
+    inputs: tuple[str, ...] = ("image",)
 
     def preset(self, name: str) -> TrainRecipe:
         """Return a recipe by name; an empty name means the default.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from torch.utils.data import DataLoader
 from bolus.core.errors import BadInput, BadRecipe
 from bolus.core.finding import Progress, silent
 from bolus.learn import checkpoint, files, splits
+from bolus.learn import recipe as recipes
 from bolus.learn.augment import augmentation
 from bolus.learn.cases import CaseSet, Manifest
 from bolus.learn.crew import Crew, joined
@@ -113,7 +115,7 @@ def train(
     """
     _require_task(task, manifest)
     splits.check_leakage(split, manifest)
-    fit = partial(_fit, task, recipe.size)
+    fit = partial(_fit, task, recipe)
     learning, validating = (
         CaseSet(manifest.of(part), fit, cache_mb=run.cache_mb) for part in (split.train, split.validation)
     )
@@ -130,7 +132,8 @@ def train(
             began = time.process_time(), time.perf_counter()
             learner.set_rate(recipe)
             row = {"lr": learner.rate}
-            row["loss"] = _learn(learner, recipe, _batches(learning, recipe, run, crew, learner.epoch), crew)
+            batches = _batches(learning, recipe, run, crew, learner.epoch)
+            row |= _learn(learner, task, recipe, batches, crew)
             row[task.metric] = _validate(learner, task, recipe, validating, crew)
             learner.judge(row[task.metric], task, recipe)
             _enter(learner, row, began, crew)
@@ -151,8 +154,8 @@ def _require_cases(name: str, cases: CaseSet) -> None:
         raise BadInput(f"no case is for {name}", where=cases.manifest.folder)
 
 
-def _fit(task: Task, size: int, case: Any) -> Any:
-    return task.fit(case, size)
+def _fit(task: Task, recipe: TrainRecipe, case: Any) -> Any:
+    return task.fit(case, recipe.size, **recipe.fitting)
 
 
 def _open_folder(run: Run, recipe: TrainRecipe, split: Split, crew: Crew) -> None:
@@ -179,9 +182,9 @@ def _require_same_run(run: Run, recipe: TrainRecipe, split: Split) -> None:
     if not run.resume:
         remedy = "Go on with --resume, or choose another folder."
         raise BadRecipe("the folder holds a training", where=run.folder, remedy=remedy)
-    before = files.read_json(run.folder / RECIPE, "the training recipe")
+    before = recipes.read(run.folder / RECIPE).as_dict()
     now = recipe.as_dict()
-    changed = sorted(name for name in now if now[name] != before.get(name) and name not in _BUDGET)
+    changed = sorted(name for name in now if now[name] != before[name] and name not in _BUDGET)
     if changed or splits.read_split(run.folder / SPLIT) != split:
         what = ", ".join(changed) or "the split"
         raise BadRecipe("a run is resumed as it began", where=run.folder, found=f"other {what}")
@@ -203,29 +206,35 @@ def _batches(cases: CaseSet, recipe: TrainRecipe, run: Run, crew: Crew, epoch: i
     return DataLoader(cases, recipe.batch, sampler=crew.share(order), num_workers=run.workers)
 
 
-def _learn(learner: Learner, recipe: TrainRecipe, batches: Any, crew: Crew) -> float:
-    """Go once through the training cases; return the mean loss."""
+def _learn(learner: Learner, task: Task, recipe: TrainRecipe, batches: Any, crew: Crew) -> dict[str, float]:
+    """Go once through the training cases; return the mean loss, and that of the critic where there is one."""
     objective, augment = loss(recipe.loss), augmentation(recipe.augment)
     generator = _generator(recipe.seed, learner.epoch, crew.rank)
     learner.network.train()
-    total, n = torch.zeros((), device=crew.device), len(batches)
+    total: defaultdict[str, Any] = defaultdict(lambda: torch.zeros((), device=crew.device))
+    n = len(batches)
     for i, loaded in enumerate(batches):
         batch = augment(_moved(loaded, recipe, crew), generator)
         more = (i + 1) % recipe.accumulate != 0 and i + 1 < n
         with crew.quiet(learner.network, until_later=more):
             with learner.autocast():
-                output = learner.network(batch["image"])
-            lost = objective(output.float(), batch)
+                output = learner.network(*(batch[name] for name in task.inputs))
+            made = output.float()
+            lost = recipe.loss_weight * objective(made, batch)
+            if learner.critic is not None:
+                parts = recipe.accumulate
+                total["critic_loss"] += learner.critic.learn(batch, made, parts=parts, step=not more)
+                lost = lost + learner.critic.doubt(batch, made)
             learner.scaler.scale(lost / recipe.accumulate).backward()
         if not more:
             learner.step(recipe)
-        total += lost.detach()
-    mean = float(np.mean(crew.gathered(float(total) / n)))
-    if not math.isfinite(mean):
+        total["loss"] += lost.detach()
+    means = {name: float(np.mean(crew.gathered(float(total[name]) / n))) for name in sorted(total)}
+    if not all(math.isfinite(mean) for mean in means.values()):
         raise BadRecipe(
             "training diverged: the loss is no number", found=f"lr {recipe.lr:g}", remedy="Lower lr."
         )
-    return mean
+    return means
 
 
 def _generator(*numbers: int) -> Any:
@@ -249,7 +258,8 @@ def _validate(learner: Learner, task: Task, recipe: TrainRecipe, cases: CaseSet,
     with torch.inference_mode():
         for loaded in DataLoader(cases, recipe.batch, sampler=range(crew.rank, len(cases), crew.size)):
             with learner.autocast():
-                output = network(_moved(loaded, recipe, crew)["image"])
+                batch = _moved(loaded, recipe, crew)
+                output = network(*(batch[name] for name in task.inputs))
             arrays = {name: values.numpy() for name, values in loaded.items()}
             for i, answer in enumerate(head(output.float()).cpu().numpy()):
                 scores.append(metric(answer, {name: values[i] for name, values in arrays.items()}))

@@ -18,6 +18,12 @@ def test_presets_are_read_as_they_were_written(recipe, tmp_path):
     assert recipes.read(tmp_path / "recipe.json") == recipe
 
 
+def test_choices_that_a_recipe_was_written_without_have_their_defaults():
+    assert from_dict({"lr": 1e-3, "betas": [0.5, 0.9]}) == TrainRecipe(lr=1e-3, betas=(0.5, 0.9))
+    nested = TrainRecipe(fitting={"maps": ["CBF"], "n_frames": 80}, critic="patchgan")
+    assert from_dict(json.loads(json.dumps(nested.as_dict()))) == nested
+
+
 def test_the_paper_s_recipe_is_as_printed():
     paper = TASKS["ica"].preset("paper")
     assert (paper.optimizer, paper.lr, paper.momentum, paper.weight_decay) == ("rmsprop", 1e-4, 0.9, 1e-8)

@@ -78,6 +78,78 @@ def test_a_resumed_run_equals_an_unbroken_one(tubes, tmp_path, changes):
     same(tmp_path / "whole", tmp_path / "parts")
 
 
+ADVERSARIAL = replace(
+    TINY,
+    network="pix2pix",
+    options={"width": 4, "levels": 3, "outputs": 1},
+    loss="l1",
+    critic="patchgan",
+    critic_options={"width": 4, "depth": 2},
+    optimizer="adam",
+    betas=(0.5, 0.999),
+    weight_decay=0.0,
+)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"schedule": "constant"}, {"schedule": "plateau", "patience": 1, "accumulate": 2}]
+)
+def test_an_adversarial_run_is_resumed_as_if_unbroken(tubes, tmp_path, changes):
+    recipe = replace(ADVERSARIAL, **changes)
+
+    trained(tubes, tmp_path / "whole", recipe)
+    trained(tubes, tmp_path / "parts", replace(recipe, epochs=2))
+    trained(tubes, tmp_path / "parts", recipe, resume=True)
+
+    same(tmp_path / "whole", tmp_path / "parts")
+    critics = [
+        checkpoint.load_state(tmp_path / name / "state.pt", "cpu")["critic"] for name in ("whole", "parts")
+    ]
+    one, other = ({k: v.numpy() for k, v in critic["network"].items()} for critic in critics)
+    assert all(np.array_equal(one[k], other[k]) for k in one)
+    rates = [critic["optimizer"]["param_groups"][0] for critic in critics]
+    assert rates[0]["lr"] == rates[1]["lr"] == pytest.approx(float(log(tmp_path / "whole")[-1]["lr"]))
+    assert tuple(rates[0]["betas"]) == (0.5, 0.999)
+
+
+def test_a_critic_and_a_network_both_learn(tubes, tmp_path):
+    trained(tubes, tmp_path / "run", replace(ADVERSARIAL, epochs=6, schedule="constant", augment=()))
+    rows = log(tmp_path / "run")
+    assert float(rows[-1]["critic_loss"]) < float(rows[0]["critic_loss"])
+    assert float(rows[0]["critic_loss"]) == pytest.approx(np.log(2), rel=0.3)  # it knows nothing at first
+
+
+def test_a_weight_of_the_loss_scales_its_gradient(tubes, tmp_path):
+    steady = replace(TINY, epochs=1, augment=(), schedule="constant", lr=1e-12)
+    for weight in (1.0, 3.0):
+        trained(tubes, tmp_path / str(weight), replace(steady, loss_weight=weight))
+    one, three = (float(log(tmp_path / str(weight))[0]["loss"]) for weight in (1.0, 3.0))
+    assert three == pytest.approx(3 * one, rel=1e-5)
+
+
+def test_networks_take_several_inputs(tubes, tmp_path, monkeypatch):
+    seen = []
+
+    class Both(torch.nn.Module):
+        def __init__(self, channels):
+            super().__init__()
+            self.one = torch.nn.Conv2d(channels, 1, 1)
+
+        def forward(self, image, token):
+            seen.append(token.shape)
+            return self.one(image) + token[:, :1, None, None]
+
+    def fit(case, size, *, n_tokens):
+        return TASK.fit(case, size) | {"token": np.ones(n_tokens, np.float32)}
+
+    monkeypatch.setattr("bolus.learn.networks.NETWORKS", {"both": Both})
+    recipe = replace(TINY, network="both", options={}, fitting={"n_tokens": 3}, epochs=1)
+    task = replace(TASK, fit=fit, inputs=("image", "token"))
+    split = split_patients(tubes.patients, seed=1)
+    train(task, recipe, tubes, split, run=Run(tmp_path / "run", device="cpu", threads=1))
+    assert set(seen) == {(2, 3)}
+
+
 PROGRAM = """
 import sys
 from pathlib import Path

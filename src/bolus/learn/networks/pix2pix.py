@@ -38,7 +38,7 @@ class Pix2Pix(nn.Module):
     (2023), doi:10.3389/fneur.2022.1051397 (for DSC-MRI).
     """
 
-    def __init__(self, channels: int = 80, outputs: int = 5, *, width: int = 64, levels: int = 6) -> None:
+    def __init__(self, channels: int = 80, outputs: int = 1, *, width: int = 64, levels: int = 6) -> None:
         super().__init__()
         widths = [width * GROWTH[min(level, len(GROWTH) - 1)] for level in range(levels)]
         self.down = nn.ModuleList(
@@ -90,7 +90,7 @@ class TempPix2Pix(nn.Module):
     """
 
     def __init__(
-        self, channels: int = 80, outputs: int = 5, *, width: int = 64, inner: int = 0, levels: int = 6
+        self, channels: int = 80, outputs: int = 1, *, width: int = 64, inner: int = 0, levels: int = 6
     ) -> None:
         super().__init__()
         if not FEWEST <= channels < 2 * FEWEST:
@@ -160,7 +160,7 @@ class PatchGan(nn.Module):
         scatter(self)
 
     def forward(self, image: Any, maps: Any) -> Any:
-        """Return log-odds of patches to be true `(cases, 1, i, j)` for slices and maps `(cases, ..., y, x)`."""
+        """Return log-odds `(cases, 1, i, j)` of true patches, of slices and maps `(cases, ..., y, x)`."""
         return self.layers(torch.cat([image, maps], dim=1))
 
 
