@@ -19,7 +19,9 @@ Augmentation: TypeAlias = Callable[[Batch, Any], Batch]
 """`augment(batch, generator)`; the generator is of the processor, so that all devices see the same draws."""
 
 _CHANCE: Final = 0.5
-_SPATIAL: Final = ("image", "target", "mask")
+_IMAGE_AXES: Final = 4
+_NOISY: Final = 0.4
+_SPATIAL: Final = ("image", "target", "mask", "heat")
 
 
 def flip(batch: Batch, generator: Any) -> Batch:
@@ -28,10 +30,22 @@ def flip(batch: Batch, generator: Any) -> Batch:
     return batch | {k: torch.where(_as(chosen, v), v.flip(-1), v) for k, v in _images(batch).items()}
 
 
+def flip_rows(batch: Batch, generator: Any) -> Batch:
+    """Mirror half of the cases top to bottom, as the paper on core size says."""
+    chosen = _chosen(batch, generator)
+    return batch | {k: torch.where(_as(chosen, v), v.flip(-2), v) for k, v in _images(batch).items()}
+
+
 def shift_scale_rotate(
-    batch: Batch, generator: Any, *, shift: float = 0.0625, scale: float = 0.1, rotate_deg: float = 10.0
+    batch: Batch,
+    generator: Any,
+    *,
+    shift: float = 0.0625,
+    scale: float = 0.1,
+    rotate_deg: float = 10.0,
+    chance: float = _CHANCE,
 ) -> Batch:
-    """Shift, scale and rotate half of the cases; what comes in from outside is mirrored at the edge.
+    """Shift, scale and rotate some of the cases; what comes in from outside is mirrored at the edge.
 
     Parameters
     ----------
@@ -41,6 +55,8 @@ def shift_scale_rotate(
         Largest shift along each axis, as a part of the side, and largest change of size.
     rotate_deg
         Largest angle [degrees].
+    chance
+        Part of the cases that is moved.
     """
     n = len(batch["image"])
     angle = _uniform(n, math.radians(rotate_deg), generator)
@@ -49,7 +65,7 @@ def shift_scale_rotate(
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
     moved = torch.stack([torch.stack([cos, -sin, x], -1), torch.stack([sin, cos, y], -1)], -2)
     still = torch.eye(2, 3).expand(n, 2, 3)
-    theta = torch.where(_chosen(batch, generator)[:, None, None], moved, still)
+    theta = torch.where(_chosen(batch, generator, chance)[:, None, None], moved, still)
     return batch | {k: _warped(v, theta) for k, v in _images(batch).items()}
 
 
@@ -76,11 +92,52 @@ def tone(
     return batch | {"image": (changed + _as(sigma, image) * white).clamp(min=0)}
 
 
+def grain(batch: Batch, generator: Any, *, noise: float = 0.1) -> Batch:
+    """Smooth half of the runs by medians of 3 x 3 pixels, and make half of them noisy or coarse.
+
+    Of those, two in five have each pixel multiplied by 1 up to `noise` more or less, the others are halved in
+    size and enlarged again. Where runs are normalised, brightness and contrast need no change.
+
+    Parameters
+    ----------
+    batch, generator
+        What to change, and what draws: `image` of shape `(cases, ..., y, x)`.
+    noise
+        Largest change of a pixel.
+
+    References
+    ----------
+    The code of Mittmann et al., Int J CARS 17:1633-1641 (2022), doi:10.1007/s11548-022-02654-8.
+    """
+    drawn = torch.rand(len(batch["image"]), 3, generator=generator)
+    changed = []
+    for image, (smooth, other, kind) in zip(batch["image"], drawn.tolist(), strict=True):
+        pictures = image.reshape(-1, 1, *image.shape[-2:])
+        if smooth < _CHANCE:
+            pictures = torch.cat([_median(picture[None]) for picture in pictures])
+        if other < _CHANCE and kind < _NOISY:
+            factor = 1.0 + noise * (2.0 * torch.rand(pictures.shape, generator=generator) - 1.0)
+            pictures = pictures * factor.to(pictures.device)
+        elif other < _CHANCE:
+            small = functional.interpolate(pictures, scale_factor=0.5)
+            pictures = functional.interpolate(small, size=pictures.shape[-2:])
+        changed.append(pictures.reshape(image.shape))
+    return batch | {"image": torch.stack(changed)}
+
+
 AUGMENTATIONS: Final[Mapping[str, Augmentation]] = MappingProxyType(
     {
         "flip": flip,
         "shift_scale_rotate": shift_scale_rotate,
         "shift_scale_rotate_code": partial(shift_scale_rotate, shift=0.05, scale=0.05),
+        "flip_rows": flip_rows,
+        "shift_scale_rotate_run": partial(
+            shift_scale_rotate, shift=0.15, scale=0.1, rotate_deg=20.0, chance=1.0
+        ),
+        "shift_rotate_slices": partial(
+            shift_scale_rotate, shift=10 / 128, scale=0.0, rotate_deg=15.0, chance=1.0
+        ),
+        "grain": grain,
         "tone": tone,
     }
 )
@@ -107,16 +164,22 @@ def augmentation(names: Sequence[str]) -> Augmentation:
 
 
 def _images(batch: Batch) -> Batch:
-    """Return what lies on the pixels of the image."""
-    return {k: batch[k] for k in _SPATIAL if k in batch and batch[k].ndim == batch["image"].ndim}
+    """Return what lies on the pixels of the image; runs of frames move as one."""
+    return {k: batch[k] for k in _SPATIAL if k in batch and batch[k].ndim >= _IMAGE_AXES}
 
 
-def _chosen(batch: Batch, generator: Any) -> Any:
-    return torch.rand(len(batch["image"]), generator=generator) < _CHANCE
+def _chosen(batch: Batch, generator: Any, chance: float = _CHANCE) -> Any:
+    return torch.rand(len(batch["image"]), generator=generator) < chance
 
 
 def _uniform(n: int, largest: float, generator: Any) -> Any:
     return largest * (2.0 * torch.rand(n, generator=generator) - 1.0)
+
+
+def _median(picture: Any) -> Any:
+    """Return medians over 3 x 3 pixels of a picture `(1, 1, y, x)`; borders repeat."""
+    near = functional.unfold(functional.pad(picture, (1, 1, 1, 1), mode="replicate"), 3)
+    return near.median(dim=1).values.reshape(picture.shape)
 
 
 def _as(value: Any, like: Any) -> Any:
@@ -127,12 +190,13 @@ def _as(value: Any, like: Any) -> Any:
 def _warped(values: Any, theta: Any) -> Any:
     """Sample where `theta` says: floating-point images linearly, labels at the nearest pixel."""
     smooth = values.is_floating_point()
-    grid = functional.affine_grid(theta.to(values.device), list(values.shape), align_corners=True)
+    pictures = values.float().reshape(len(values), -1, *values.shape[-2:])
+    grid = functional.affine_grid(theta.to(values.device), list(pictures.shape), align_corners=True)
     made = functional.grid_sample(
-        values.float(),
+        pictures,
         grid,
         mode="bilinear" if smooth else "nearest",
         padding_mode="reflection",
         align_corners=True,
     )
-    return made.to(values.dtype)
+    return made.to(values.dtype).reshape(values.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
@@ -11,9 +12,12 @@ from torch.nn import functional
 
 from bolus.core.errors import BadRecipe
 from bolus.learn.networks import foreground_logit
+from bolus.learn.networks.heads import label_logit
 
 Loss: TypeAlias = Callable[[Any, Mapping[str, Any]], Any]
 """`loss(output, batch)`: the network's last layer in float32, and the batch's arrays as tensors by name."""
+SOFT: Final = (0.214, 0.786)
+"""Targets of no and yes in the code that came with the paper."""
 
 
 def dice_ce(output: Any, batch: Mapping[str, Any]) -> Any:
@@ -46,8 +50,35 @@ def bce(output: Any, batch: Mapping[str, Any]) -> Any:
     return functional.binary_cross_entropy_with_logits(output, batch["target"].float())
 
 
+def bce_soft(output: Any, batch: Mapping[str, Any]) -> Any:
+    """Take the binary cross-entropy of labels that are never certain: 0.214 for no and 0.786 for yes.
+
+    References
+    ----------
+    The code of Mittmann et al., Int J CARS 17:1633-1641 (2022), doi:10.1007/s11548-022-02654-8.
+    """
+    no, yes = SOFT
+    soft = no + (yes - no) * batch["target"].float()
+    return functional.binary_cross_entropy_with_logits(label_logit(output), soft)
+
+
+def clot(output: Any, batch: Mapping[str, Any]) -> Any:
+    """Add the cross-entropies of whether there is a clot and of where it is, where that is known.
+
+    The second compares the softmax over all pixels with `batch["heat"]`, shape `(cases, 1, y, x)`, which is 0
+    where no place is known, and is measured against not knowing at all.
+    """
+    known = batch["heat"].float().flatten(1)
+    mass = known.sum(dim=1)
+    guess = functional.log_softmax(output[:, :1].flatten(1), dim=1)
+    missed = -(known * guess).sum(dim=1) / (mass.clamp(min=1e-6) * math.log(guess.shape[1]))
+    where = missed.sum() / (mass > 0).sum().clamp(min=1)
+    label = batch["target"].float()
+    return functional.binary_cross_entropy_with_logits(label_logit(output), label) + where
+
+
 LOSSES: Final[Mapping[str, Loss]] = MappingProxyType(
-    {"dice_ce": dice_ce, "dice": dice, "mse": mse, "l1": l1, "bce": bce}
+    {"dice_ce": dice_ce, "dice": dice, "mse": mse, "l1": l1, "bce": bce, "bce_soft": bce_soft, "clot": clot}
 )
 
 

@@ -79,11 +79,11 @@ def test_a_picture_becomes_features(name):
 
 def in_timms_names(tensors):
     """The EfficientNet-B0 of torchvision under timm's names."""
-    plain = "conv_dw bn1 se.conv_reduce se.conv_expand conv_pw bn2".split()
-    wide = "conv_pw bn1 conv_dw bn2 se.conv_reduce se.conv_expand conv_pwl bn3".split()
+    plain = ["conv_dw", "bn1", "se.conv_reduce", "se.conv_expand", "conv_pw", "bn2"]
+    wide = ["conv_pw", "bn1", "conv_dw", "bn2", "se.conv_reduce", "se.conv_expand", "conv_pwl", "bn3"]
     inner = {
-        True: dict(zip("0.0 0.1 1.fc1 1.fc2 2.0 2.1".split(), plain, strict=True)),
-        False: dict(zip("0.0 0.1 1.0 1.1 2.fc1 2.fc2 3.0 3.1".split(), wide, strict=True)),
+        True: dict(zip(["0.0", "0.1", "1.fc1", "1.fc2", "2.0", "2.1"], plain, strict=True)),
+        False: dict(zip(["0.0", "0.1", "1.0", "1.1", "2.fc1", "2.fc2", "3.0", "3.1"], wide, strict=True)),
     }
     ends = {"0.0": "conv_stem", "0.1": "bn1", "8.0": "conv_head", "8.1": "bn2"}
     for key, value in tensors.items():

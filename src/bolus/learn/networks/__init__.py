@@ -7,19 +7,30 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bolus.core.errors import BadRecipe
+from bolus.learn.networks.core_size import CoreSizeClassifier
 from bolus.learn.networks.ctp import CtpUNet
-from bolus.learn.networks.heads import Foreground, Identity, foreground_logit
+from bolus.learn.networks.heads import Foreground, Identity, Label, foreground_logit
 from bolus.learn.networks.pix2pix import PatchGan, Pix2Pix, TempPix2Pix
+from bolus.learn.networks.pointer import ClotPointer
+from bolus.learn.networks.sequence import SequenceClassifier
 from bolus.learn.networks.unet import UNet
 
 __all__ = ["CRITICS", "HEADS", "NETWORKS", "build", "build_critic", "foreground_logit"]
 
 NETWORKS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
-    {"unet": UNet, "ctp_unet": CtpUNet, "pix2pix": Pix2Pix, "temp_pix2pix": TempPix2Pix}
+    {
+        "unet": UNet,
+        "ctp_unet": CtpUNet,
+        "pix2pix": Pix2Pix,
+        "temp_pix2pix": TempPix2Pix,
+        "sequence": SequenceClassifier,
+        "clot_pointer": ClotPointer,
+        "core_size": CoreSizeClassifier,
+    }
 )
 CRITICS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({"patchgan": PatchGan})
 HEADS: Final[Mapping[str, Callable[[], Any]]] = MappingProxyType(
-    {"foreground": Foreground, "identity": Identity}
+    {"foreground": Foreground, "identity": Identity, "label": Label}
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 
@@ -22,6 +23,26 @@ class Foreground(nn.Module):
     def forward(self, output: Any) -> Any:
         """Turn one or two channels into a probability."""
         return foreground_logit(output).sigmoid()
+
+
+def label_logit(output: Any) -> Any:
+    """Return the log-odds of a label, shape `(cases, 1)`, of a layer that `Label` takes."""
+    return output if output.ndim == 2 else output[:, 1, :1, 0]
+
+
+class Label(nn.Module):
+    """Probability of a label, and where what it is about lies, if the network says so."""
+
+    def forward(self, output: Any) -> Any:
+        """Return the probability `(cases, 1)` of log-odds of that shape.
+
+        Of a layer `(cases, 2, y, x)`, whose first channel says where and whose second says whether, the
+        softmax over all pixels of the first, and the probability everywhere in the second.
+        """
+        if output.ndim == 2:
+            return output.sigmoid()
+        where = output[:, :1].flatten(1).softmax(dim=1).reshape(output[:, :1].shape)
+        return torch.cat([where, output[:, 1:].sigmoid()], dim=1)
 
 
 class Identity(nn.Module):

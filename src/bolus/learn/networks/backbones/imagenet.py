@@ -15,9 +15,6 @@ from safetensors.torch import load_file
 from bolus.core.errors import ShapeMismatch, UnreadableFile
 from bolus.learn import files
 
-MEAN: Final = (0.485, 0.456, 0.406)
-SD: Final = (0.229, 0.224, 0.225)
-"""Of the pictures' channels, as those networks were shown them, 0-1."""
 _HEADS: Final = ("fc.", "classifier.", "head.", "pre_logits.")
 _BLOCKS: Final[Mapping[str, Mapping[str, str]]] = {
     "conv_exp": {"conv_exp": "0.0", "bn1": "0.1", "conv_pwl": "1.0", "bn2": "1.1"},
