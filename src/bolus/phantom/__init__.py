@@ -10,10 +10,10 @@ from bolus.phantom.ct import ct
 from bolus.phantom.files import write_study
 from bolus.phantom.kudo import kudo
 from bolus.phantom.mr import mr
-from bolus.phantom.options import CtOptions, KudoOptions, MrOptions, XaOptions
+from bolus.phantom.options import CtOptions, KudoOptions, MrOptions, Physiology, XaOptions
 from bolus.phantom.study import Study, Truth
 
 __all__ = [
-    "Angiogram", "CtOptions", "KudoOptions", "MrOptions", "Study", "Truth", "View", "ViewTruth", "XaOptions",
-    "ct", "kudo", "mr", "write_study", "xa",
+    "Angiogram", "CtOptions", "KudoOptions", "MrOptions", "Physiology", "Study", "Truth", "View", "ViewTruth",
+    "XaOptions", "ct", "kudo", "mr", "write_study", "xa",
 ]  # fmt: skip

@@ -16,8 +16,7 @@ from bolus.phantom.frames import Develop, Expose, Shot, contrast, develop_frames
 from bolus.phantom.options import CtOptions, chosen
 from bolus.phantom.scene import Scene
 from bolus.phantom.study import Study
-from bolus.phantom.truth import begin, known
-from bolus.physics.gamma import GammaVariate
+from bolus.phantom.truth import arterial_curve, begin, known
 
 HU: Final = {
     "soft": 48.0,
@@ -60,7 +59,7 @@ def ct(options: CtOptions | None = None, /, **changes: Any) -> Study:
     """
     wanted = chosen(options or CtOptions(), changes)
     session = begin(wanted)
-    arterial = Bolus(GammaVariate(wanted.peak_hu, wanted.onset_s, 3.0, 1.5))
+    arterial = arterial_curve(wanted.peak_hu, wanted)
     grid = session.scene.grid
     series = Series(
         develop_frames(session, _exposure(session.times, arterial, wanted.residue), _developer(wanted)),

@@ -40,7 +40,13 @@ class Lesion:
     core: Float32s
 
 
-def place_lesion(rng: np.random.Generator, points: Float32s, name: str) -> Lesion:
+def place_lesion(
+    rng: np.random.Generator,
+    points: Float32s,
+    name: str,
+    size: float = 1.0,
+    shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> Lesion:
     """Lay a lesion into head coordinates.
 
     Parameters
@@ -49,6 +55,8 @@ def place_lesion(rng: np.random.Generator, points: Float32s, name: str) -> Lesio
         Head coordinates, shape `(3, ...)` [mm].
     name
         One of `LESIONS`.
+    size, shift_mm
+        Factor of its half-axes, and where its centre lies from the usual place, with x to its side [mm].
 
     Raises
     ------
@@ -65,10 +73,16 @@ def place_lesion(rng: np.random.Generator, points: Float32s, name: str) -> Lesio
     mirror = np.array([-1.0 if side == "left" else 1.0, 1.0, 1.0], dtype=np.float32)
     there = points * mirror.reshape(3, *(1,) * (points.ndim - 1))
     warp = np.asarray(4.5 * ragged[0](there) + 2.0 * ragged[1](there), dtype=np.float32)
-    core = _belonging(there, CORE_SHAPE, np.float32(0.6) * warp, CORE_EDGE_MM)
-    around = core if name.startswith("core-only") else _belonging(there, PENUMBRA_SHAPE, warp)
+    core_shape, penumbra_shape = (_changed(shape, size, shift_mm) for shape in (CORE_SHAPE, PENUMBRA_SHAPE))
+    core = _belonging(there, core_shape, np.float32(0.6) * warp, CORE_EDGE_MM)
+    around = core if name.startswith("core-only") else _belonging(there, penumbra_shape, warp)
     around = around * _belonging_beyond(there[0], 9.0)
     return Lesion(side, np.maximum(around, core), core)
+
+
+def _changed(shape: Shape, size: float, shift_mm: tuple[float, float, float]) -> Shape:
+    (x, y, z), (a, b, c) = shape
+    return (x + shift_mm[0], y + shift_mm[1], z + shift_mm[2]), (a * size, b * size, c * size)
 
 
 def _belonging(points: Float32s, shape: Shape, warp_mm: Float32s, edge_mm: float = EDGE_MM) -> Float32s:

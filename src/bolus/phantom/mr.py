@@ -16,8 +16,7 @@ from bolus.phantom.frames import Develop, Expose, Shot, contrast, develop_frames
 from bolus.phantom.options import MrOptions, chosen
 from bolus.phantom.scene import Scene
 from bolus.phantom.study import Study
-from bolus.phantom.truth import begin, known
-from bolus.physics.gamma import GammaVariate
+from bolus.phantom.truth import arterial_curve, begin, known
 from bolus.physics.signal import signal_from_delta_r2star
 
 SIGNAL: Final = {
@@ -70,7 +69,7 @@ def mr(options: MrOptions | None = None, /, **changes: Any) -> Study:
     """
     wanted = chosen(options or MrOptions(), changes)
     session = begin(wanted)
-    arterial = Bolus(GammaVariate(wanted.peak_rate, wanted.onset_s, 3.0, 1.5))
+    arterial = arterial_curve(wanted.peak_rate, wanted)
     noise = SIGNAL["gm"] / wanted.snr
     grid = session.scene.grid
     series = Series(

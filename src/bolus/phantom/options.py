@@ -18,6 +18,37 @@ TILTED: Pose = (2.5, -2.0, 0.0, 0.0, 1.5, 3.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Physiology:
+    """What differs between the patients of a cohort beside their anatomy; as it stands, the first patient.
+
+    Parameters
+    ----------
+    aif_alpha, aif_beta_s
+        Shape [no unit] and scale [s] of the gamma-variate of the first passage: slow injections and weak
+        hearts widen it.
+    recirculation
+        Area of the second passage as a part of the first.
+    flow, volume
+        CBF of all tissue, and CBV beyond that, as factors; CBV and curves grow with both.
+    lesion_size
+        Half-axes of core and hypoperfused tissue, as a factor.
+    lesion_shift_mm
+        Where their centre lies from its usual place: to the side of the lesion, forward, up [mm].
+    lesion_delay_s
+        How much later than usual contrast reaches hypoperfused tissue [s].
+    """
+
+    aif_alpha: float = 3.0
+    aif_beta_s: float = 1.5
+    recirculation: float = 0.25
+    flow: float = 1.0
+    volume: float = 1.0
+    lesion_size: float = 1.0
+    lesion_shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    lesion_delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KudoOptions:
     """Choices for the grid of tiles.
 
@@ -68,6 +99,8 @@ class CtOptions:
         Peak and arrival of the arterial curve.
     pose
         How the head lies.
+    physiology
+        What else differs between patients.
     """
 
     shape: tuple[int, int, int] = (256, 256, 16)
@@ -82,6 +115,7 @@ class CtOptions:
     peak_hu: float = 300.0
     onset_s: float = 8.0
     pose: Pose = TILTED
+    physiology: Physiology = Physiology()
     seed: int = 0
 
 
@@ -111,6 +145,7 @@ class MrOptions:
     peak_rate: float = 80.0
     onset_s: float = 12.0
     pose: Pose = TILTED
+    physiology: Physiology = Physiology()
     seed: int = 0
 
 
@@ -226,11 +261,28 @@ def _check_head(options: CtOptions | MrOptions) -> None:
     _require(
         fits and min(options.shape[:2]) >= 16, "shape", "16 to 1024 by 16 to 1024 by 1 to 1024", options.shape
     )
+    _check_physiology(options.physiology)
     if isinstance(options, CtOptions):
         _require(options.noise_hu >= 0, "noise_hu", "0 or more", options.noise_hu)
     else:
         _require(options.snr > 0, "snr", "more than 0", options.snr)
         _require(0 < options.te_ms < 1000 * options.dt, "te_ms", "between 0 and dt", options.te_ms)
+
+
+def _check_physiology(drawn: Physiology) -> None:
+    for name, (low, high) in {
+        "aif_alpha": (1.0, 10.0),
+        "aif_beta_s": (0.2, 10.0),
+        "recirculation": (0.0, 1.0),
+        "flow": (0.05, 5.0),
+        "volume": (0.05, 5.0),
+        "lesion_size": (0.1, 2.0),
+        "lesion_delay_s": (-5.0, 15.0),
+    }.items():
+        found = getattr(drawn, name)
+        _require(low <= found <= high, name, f"{low:g} to {high:g}", found)
+    near = max(abs(mm) for mm in drawn.lesion_shift_mm) <= 100.0
+    _require(near, "lesion_shift_mm", "within 100 mm", drawn.lesion_shift_mm)
 
 
 def _check_run(options: XaOptions) -> None:

@@ -17,7 +17,7 @@ from bolus.phantom.circulation import DELAY_STEP, MTT_STEP, Kinetics, quantised
 from bolus.phantom.field import random_field
 from bolus.phantom.lesion import Lesion, place_lesion
 from bolus.phantom.motion import pose_matrix
-from bolus.phantom.options import CtOptions, MrOptions
+from bolus.phantom.options import CtOptions, MrOptions, Physiology
 from bolus.phantom.study import lesion_volumes
 from bolus.phantom.tree import ARTERIES, VEINS, Filling, fill, mirrored, sagittal_sinus, transverse_sinus
 from bolus.physics.transport import Residue, ideal_tmax
@@ -120,7 +120,7 @@ def set_scene(
     motion
         How the head moved since it was laid down (RAS) [mm], shape `(4, 4)`; None for not at all.
     """
-    shape, lesion_name = options.shape, options.lesion
+    shape, lesion_name, drawn = options.shape, options.lesion, options.physiology
     atlas = build_atlas(options.seed)
     grid = scan_grid(shape)
     pose = pose_matrix(np.array(options.pose), SLAB_CENTRE_MM)
@@ -130,12 +130,12 @@ def set_scene(
     places = (atlas.index(head_points(grid, pose, -0.25)), atlas.index(head_points(grid, pose, 0.25)))
     parts = {name: sampled(getattr(atlas, name).astype(np.float32), places) for name in ("gm", "wm", "csf")}
     inside = sampled(atlas.outward, places, fill=99.0) < 0.0
-    lesion = place_lesion(rng, points, lesion_name)
+    lesion = place_lesion(rng, points, lesion_name, drawn.lesion_size, drawn.lesion_shift_mm)
     sick = {"mca-right": 1, "mca-left": -1}.get(lesion_name, 0)
     arteries, collaterals, veins = _vessels(grid, pose, sick)
     rows = inside | (arteries.fraction + collaterals.fraction + veins.fraction > 0)
     texture = random_field(rng, 6.0)(points)
-    kinetics = _kinetics(rng, points, (parts["gm"], parts["wm"], texture), lesion, rows)
+    kinetics = _kinetics(rng, points, (parts["gm"], parts["wm"], texture), lesion, (rows, drawn))
     return Scene(
         grid=grid,
         pose=pose,
@@ -193,21 +193,24 @@ def _kinetics(
     points: Float32s,
     tissue: tuple[Volume, Volume, Volume],
     lesion: Lesion,
-    rows: Mask,
+    patient: tuple[Mask, Physiology],
 ) -> Kinetics:
-    """Give each voxel the flow, volume and delay of what fills it."""
+    """Give each voxel that contrast reaches the flow, volume and delay of what fills it."""
+    rows, drawn = patient
     gm, wm, texture = (part[rows] for part in tissue)
     hypo, core = lesion.hypoperfused[rows], lesion.core[rows]
     mirrored_points = np.stack([np.abs(points[0][rows]), points[1][rows], points[2][rows]])
     common = random_field(rng, 10.0)(mirrored_points)
-    vary = (1.0 + 0.02 * texture) * (1.0 + 0.05 * np.clip(common, -2, 2))
+    vary = drawn.flow * (1.0 + 0.02 * texture) * (1.0 + 0.05 * np.clip(common, -2, 2))
     cbf = vary * (gm * _mixed(FLOW["gm"], hypo, core) + wm * _mixed(FLOW["wm"], hypo, core))
     cbv = vary * (gm * _mixed(BLOOD["gm"], hypo, core) + wm * _mixed(BLOOD["wm"], hypo, core))
+    cbv *= drawn.volume
     perfused = cbf > 0.05
     mtt = np.where(perfused, 60.0 * cbv / np.where(perfused, cbf, 1.0), 4.0)
     healthy = np.clip(0.6 + 0.25 * common + 0.3 * wm, 0.0, 1.5)
     wave = 0.25 * np.clip(texture, -2, 2)
-    delay = healthy + (PENUMBRA_DELAY_S + wave - healthy) * hypo + (CORE_DELAY_S - PENUMBRA_DELAY_S) * core
+    late = PENUMBRA_DELAY_S + drawn.lesion_delay_s + wave
+    delay = healthy + (late - healthy) * hypo + (CORE_DELAY_S - PENUMBRA_DELAY_S) * core
     return Kinetics(
         np.where(perfused, cbf, 0.0).astype(np.float32),
         quantised(mtt.astype(np.float32), MTT_STEP),

@@ -10,12 +10,13 @@ import numpy as np
 from bolus.core.arrays import Float64s, Times
 from bolus.core.units import Unit
 from bolus.core.vessel import VesselCurve
-from bolus.phantom.circulation import Curve, venous
+from bolus.phantom.circulation import Bolus, Curve, venous
 from bolus.phantom.motion import grid_centre, pose_matrix, restless, still
 from bolus.phantom.options import CtOptions, MrOptions
 from bolus.phantom.scene import Scene, set_scene, true_masks, true_volumes
 from bolus.phantom.study import Truth, true_maps
 from bolus.phantom.timing import sample_times, sweep_times
+from bolus.physics.gamma import GammaVariate
 from bolus.physics.transport import RESIDUES
 
 VEIN_DELAY_S: Final = 5.0
@@ -67,6 +68,13 @@ def begin(options: CtOptions | MrOptions) -> Session:
     draw = np.random.default_rng(motion)
     poses = restless(draw, options.n_frames) if options.motion else still(options.n_frames)
     return Session(options, head, scene, times, poses, noise)
+
+
+def arterial_curve(peak: float, options: CtOptions | MrOptions) -> Bolus:
+    """Return the arterial curve of a patient, whose peak is in the unit that it is measured in."""
+    drawn = options.physiology
+    first = GammaVariate(peak, options.onset_s, drawn.aif_alpha, drawn.aif_beta_s)
+    return Bolus(first, drawn.recirculation)
 
 
 def known(session: Session, arterial: Curve, unit: Unit, noise: float) -> Truth:
