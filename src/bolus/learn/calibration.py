@@ -1,0 +1,108 @@
+"""Whether chances are what they say: reliability, and one number that puts them right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, logit
+
+from bolus.core.arrays import Float64s
+from bolus.core.errors import BadInput
+
+BINS: Final = 10
+_LEAST: Final = 1e-7
+"""Chances are kept so far from 0 and 1."""
+_RANGE: Final = (-3.0, 3.0)
+"""Bounds of the logarithm of the temperature."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reliability:
+    """What was said and what was so, in equal intervals of chance; intervals without cases are left out.
+
+    Parameters
+    ----------
+    said, found
+        Mean chance, and part of the cases that are positive, shape `(intervals,)`.
+    n
+        Cases in each.
+    """
+
+    said: Float64s
+    found: Float64s
+    n: Float64s
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: mean difference of said and found, over cases."""
+        return float(np.sum(self.n * np.abs(self.said - self.found)) / np.sum(self.n))
+
+
+def reliability(chances: Any, labels: Any, *, bins: int = BINS) -> Reliability:
+    """Compare chances with what was so.
+
+    Parameters
+    ----------
+    chances, labels
+        Of being positive, 0-1, and whether it is; shape `(cases,)`.
+    bins
+        Equal intervals of chance.
+
+    References
+    ----------
+    Naeini et al., AAAI 29:2901-2907 (2015), doi:10.1609/aaai.v29i1.9602.
+    """
+    said, truth = np.asarray(chances, dtype=np.float64), np.asarray(labels) > 0
+    which = np.minimum((said * bins).astype(np.intp), bins - 1)
+    n = np.bincount(which, minlength=bins).astype(np.float64)
+    there = n > 0
+    sums = (np.bincount(which, values, minlength=bins)[there] for values in (said, truth.astype(np.float64)))
+    means = [values / n[there] for values in sums]
+    return Reliability(means[0], means[1], n[there])
+
+
+def expected_error(chances: Any, labels: Any, *, bins: int = BINS) -> float:
+    """Return the expected calibration error; see `reliability`."""
+    return reliability(chances, labels, bins=bins).error
+
+
+def log_loss(chances: Any, labels: Any) -> float:
+    """Return the mean negative logarithm of the chance that was given to what was so."""
+    said = np.clip(np.asarray(chances, dtype=np.float64), _LEAST, 1.0 - _LEAST)
+    truth = np.asarray(labels) > 0
+    return float(-np.mean(np.log(np.where(truth, said, 1.0 - said))))
+
+
+def fit_temperature(chances: Any, labels: Any) -> float:
+    """Return what log-odds are to be divided by for the least log loss; above 1, chances were too bold.
+
+    Parameters
+    ----------
+    chances, labels
+        Of validation cases, shape `(cases,)`.
+
+    Raises
+    ------
+    BadInput
+        If all cases are the same.
+
+    References
+    ----------
+    Guo et al., ICML 2017, doi:10.48550/arXiv.1706.04599.
+    """
+    truth = np.asarray(labels) > 0
+    if truth.all() or not truth.any():
+        raise BadInput("a temperature needs cases of both kinds", found=f"{truth.size} of one")
+    best = minimize_scalar(
+        lambda t: log_loss(cooled(chances, float(np.exp(t))), truth), bounds=_RANGE, method="bounded"
+    )
+    return float(np.exp(best.x))
+
+
+def cooled(chances: Any, temperature: float) -> Float64s:
+    """Return chances whose log-odds are divided by a temperature."""
+    said = np.clip(np.asarray(chances, dtype=np.float64), _LEAST, 1.0 - _LEAST)
+    return np.asarray(expit(logit(said) / temperature))
