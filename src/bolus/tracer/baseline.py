@@ -19,6 +19,8 @@ BLOCK = 16_384
 """Voxels that are worked on at a time, so that temporaries stay at a few MB."""
 _BRIGHTEST = 0.005
 """Share of voxels that must rise together for a bolus to be there."""
+_BRIGHTEST_XRAY = 0.02
+"""The same for X-ray runs: vessels fill a twentieth of the field, shadows of moved bone its brightest."""
 _TALL = 0.1
 """Share of voxels that vessels are looked for in: they are 1-5 % of the intracranial volume."""
 _AT_LEAST = 30
@@ -252,7 +254,8 @@ def _early(voxels: Voxels, rises: Float32s) -> Float64s:
 def _require_bolus(voxels: Voxels, rises: Float32s) -> None:
     """Refuse a series whose brightest voxels do not rise together."""
     _usable(rises)
-    brightest = _tallest(rises, _BRIGHTEST)
+    share = _BRIGHTEST_XRAY if voxels.modality is Modality.XA else _BRIGHTEST
+    brightest = _tallest(rises, share)
     alone = float(rises[brightest].mean())
     together = upward(voxels.curves[brightest], voxels.modality).mean(axis=0, keepdims=True)
     smooth = _median3(together)
