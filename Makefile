@@ -37,11 +37,11 @@ bench: $(STAMP)  ## benchmarks, into benchmarks/results
 
 WEIGHTS := weights
 LEARN := $(BIN)/bolus learn
-weights: $(STAMP)  ## train the carotid network that is shipped, from nothing: about an hour and a half of two processors
+weights: $(STAMP)  ## train the carotid network that is shipped, from nothing: about an hour of two processors
 	$(LEARN) data simulate ica -o $(WEIGHTS)/cases --patients 200 --seed 1 --setting A --size 320
 	$(LEARN) data simulate ica -o $(WEIGHTS)/shifted --patients 40 --seed 2 --setting B --size 320
 	$(LEARN) data split --data $(WEIGHTS)/cases -o $(WEIGHTS)/cases --parts 0.75,0.08,0.17
-	$(LEARN) train ica --data $(WEIGHTS)/cases --preset small -o $(WEIGHTS)/run --epochs 45 --resume
+	$(LEARN) train ica --data $(WEIGHTS)/cases --preset small -o $(WEIGHTS)/run --epochs 32 --resume
 	$(LEARN) evaluate ica --run $(WEIGHTS)/run --data $(WEIGHTS)/cases -o $(WEIGHTS)/scores
 	$(LEARN) evaluate ica --run $(WEIGHTS)/run --data $(WEIGHTS)/shifted -o $(WEIGHTS)/scores-shifted
 	$(LEARN) export ica --run $(WEIGHTS)/run -o src/bolus/learn/weights/ica.onnx \
