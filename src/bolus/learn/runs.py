@@ -1,0 +1,267 @@
+"""A clot in a run of X-ray frames: cases, what the network sees of them, its answer and how good it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bolus.core.arrays import Float32s
+from bolus.core.errors import BadInput
+from bolus.core.series import Series
+from bolus.learn.angiograms import options as drawn_options
+from bolus.learn.calibration import log_loss
+from bolus.learn.cases import Arrays, Case
+from bolus.learn.frame import Frame
+from bolus.learn.infer import Network
+from bolus.learn.making import Order
+from bolus.learn.roc import distance_percent
+from bolus.phantom.angiogram import xa
+from bolus.pipeline.angiogram import prepare_run
+
+GREY: Final = 193.0
+"""Grey value of no contrast, 0-255, as in the papers' files: 3100 of 4095."""
+PER_NAT: Final = 1500.0 * 255.0 / 4095.0
+"""Grey values that a nat of contrast makes darker."""
+TRIPLET: Final = 3
+SPREAD: Final = 0.02
+"""Standard deviation of the heat map, as a part of the image's width: what two observers differ by."""
+SITES: Final = ("ICA", "M1", "M2", "M3", "A2")
+_CLOTS: Final = 0.55
+"""Part of the carotid injections that show a clot."""
+
+
+def simulate(order: Order) -> list[Case]:
+    """Make the two views of a simulated patient, with a clot in about half of them."""
+    about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
+    run = xa(**about)
+    return [
+        make_case(
+            frames_of(seen.series),
+            patient=order.patient,
+            clot=run.clot != "none",
+            place=seen.truth.clot_px,
+            about={"view": view, "site": f"simulated {order.setting}", "meta": about},
+        )
+        for view, seen in run.views.items()
+    ]
+
+
+def options(order: Order) -> dict[str, Any]:
+    """Draw what differs between patients, for `bolus.phantom.xa`: as for the carotid, with more clots."""
+    rng = np.random.default_rng([order.seed, 2])
+    drawn = drawn_options(order)
+    clot = str(rng.choice(SITES)) if rng.random() < _CLOTS else "none"
+    return drawn | {"clot": clot if drawn["vessel"] == "carotid" else "none"}
+
+
+def frames_of(series: Series) -> Float32s:
+    """Return the frames of a run as grey values, as `bolus run` sees them: subtracted, still, evenly in time.
+
+    Parameters
+    ----------
+    series
+        An X-ray run, of any encoding.
+
+    Returns
+    -------
+    Grey values from 0 to 255, whole numbers, shape `(t, y, x)`: 193 where there is no contrast and behind
+    shutters, vessels darker.
+
+    Raises
+    ------
+    BadInput
+        If the run has too few frames, or shows no contrast.
+    """
+    run = prepare_run(series)
+    contrast = run.contrast
+    frames = np.full((*contrast.mask.shape[:2], contrast.times.size), GREY, dtype=np.float32)
+    frames[contrast.mask[:, :, 0]] = GREY - PER_NAT * np.nan_to_num(contrast.curves)
+    return np.ascontiguousarray(np.clip(np.round(frames), 0.0, 255.0).transpose(2, 1, 0))
+
+
+def make_case(
+    frames: Float32s,
+    *,
+    patient: str,
+    clot: bool,
+    place: tuple[float, float] | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> Case:
+    """Make a case of a run.
+
+    Parameters
+    ----------
+    frames
+        Of `frames_of`, shape `(t, y, x)`.
+    patient
+        Who it is.
+    clot, place
+        Whether there is one, and where it begins, x and y [pixels]; None: not known, or not in the field.
+    about
+        `view`, `site` and `meta` of the case.
+    """
+    point = np.array(place if clot and place else (np.nan, np.nan), dtype=np.float32)
+    return Case(frames, np.array([clot], np.uint8), patient, extra={"place_px": point}, **(about or {}))
+
+
+def fit(case: Case, size: int, n_frames: int = 0) -> Arrays:
+    """Put a run into squares of `size` pixels, each three frames a picture.
+
+    Parameters
+    ----------
+    case
+        Of `make_case`.
+    size
+        Pixels along a side: a multiple of 16.
+    n_frames
+        Frames to take, evenly from first to last, so that runs stack to batches; 0: all.
+
+    Returns
+    -------
+    `image`, mean 0 and standard deviation 1 over the run, shape `(pictures, 3, y, x)`; `target`, 1 for a
+    clot, shape `(1,)`; `heat`, where it is, with sum 1, shape `(1, y, x)`: 0 where no place is known.
+
+    Raises
+    ------
+    BadInput
+        If all pixels of the run are equal.
+    """
+    frames = case.image if not n_frames else case.image[_evenly(len(case.image), n_frames)]
+    frame = Frame((frames.shape[1], frames.shape[2]), size)
+    squares = np.stack([frame.put(each - GREY) for each in frames])
+    place = case.extra.get("place_px", np.full(2, np.nan))
+    return {
+        "image": triplets(standardised(squares)),
+        "target": case.target.astype(np.uint8),
+        "heat": heat(frame, (float(place[0]), float(place[1])))[None],
+    }
+
+
+def standardised(frames: Float32s) -> Float32s:
+    """Return frames with mean 0 and standard deviation 1 over the run.
+
+    Raises
+    ------
+    BadInput
+        If all pixels are equal.
+    """
+    sd = float(frames.std())
+    if not sd > 0:
+        raise BadInput("the run shows nothing: all its pixels are equal", wanted="a run with contrast")
+    return (frames - np.float32(frames.mean())) / np.float32(sd)
+
+
+def triplets(frames: Float32s) -> Float32s:
+    """Return pictures of three frames `(pictures, 3, y, x)` of frames `(t, y, x)`; the last is repeated."""
+    missing = -len(frames) % TRIPLET
+    whole = np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)])
+    return whole.reshape(-1, TRIPLET, *frames.shape[1:])
+
+
+def heat(frame: Frame, place: tuple[float, float]) -> Float32s:
+    """Return how much each pixel of the square is a place [pixels of the image]: a Gaussian of sum 1, or 0."""
+    square = np.zeros((frame.square, frame.square), dtype=np.float32)
+    if not np.isfinite(place).all():
+        return square
+    x, y = _into(frame, place)
+    sigma = SPREAD * frame.inner[1]
+    rows, columns = (
+        np.exp(-0.5 * ((np.arange(frame.square) - at) / sigma) ** 2).astype(np.float32) for at in (y, x)
+    )
+    square[:] = rows[:, None] * columns
+    total = float(square.sum())
+    if total > 0:
+        square /= np.float32(total)
+    return square
+
+
+@dataclass(frozen=True, slots=True)
+class Pointed:
+    """Where an answer sees the clot.
+
+    Parameters
+    ----------
+    x, y
+        Likeliest place [pixels of the image].
+    spread_percent
+        Root mean square distance of the chance from there [% of the image's width].
+    """
+
+    x: float
+    y: float
+    spread_percent: float
+
+
+def pointed(found: Float32s, shape: tuple[int, int]) -> Pointed | None:
+    """Return the place in an answer `(2, y, x)`; None for an answer that tells none.
+
+    Parameters
+    ----------
+    found
+        Of `answer`.
+    shape
+        Of the image, `(y, x)`.
+    """
+    if found.ndim == 1:
+        return None
+    where = found[0]
+    frame = Frame(shape, where.shape[0])
+    y, x = (int(i) for i in np.unravel_index(int(np.argmax(where)), where.shape))
+    squared = (np.arange(where.shape[0])[:, None] - y) ** 2 + (np.arange(where.shape[1]) - x) ** 2
+    spread = np.sqrt(float((squared * where).sum()) / max(float(where.sum()), 1e-12))
+    column, row = _out_of(frame, (x, y))
+    return Pointed(column, row, 100.0 * float(spread) / frame.inner[1])
+
+
+def chance(found: Float32s) -> float:
+    """Return the chance of a clot in an answer."""
+    return float(found[0] if found.ndim == 1 else found[1, 0, 0])
+
+
+def answer(network: Network, case: Case) -> Float32s:
+    """Return the chance of a clot `(1,)`, or with where it is `(2, y, x)`, of a run with all its frames."""
+    recipe = network.card.recipe
+    shown = fit(case, int(recipe.get("size", 256)), **recipe.get("fitting", {}))["image"]
+    found: Float32s = network(shown[None])[0]
+    return found
+
+
+def score(found: Float32s, case: Case) -> dict[str, float]:
+    """Return log loss, chance and truth of an answer, and how far off its place is [% of the width]."""
+    place = case.extra.get("place_px", np.full(2, np.nan))
+    off = float("nan")
+    if found.ndim > 1 and np.isfinite(place).all():
+        frame = Frame((case.image.shape[1], case.image.shape[2]), found.shape[-1])
+        stretch = found.shape[-1] / frame.inner[1]
+        off = stretch * distance_percent(found[0], _into(frame, (float(place[0]), float(place[1]))))
+    said, truth = chance(found), float(case.target[0] > 0)
+    return {
+        "log_loss": log_loss([said], [truth]),
+        "chance": said,
+        "truth": truth,
+        "off_percent": off,
+    }
+
+
+def _evenly(n: int, wanted: int) -> NDArray[np.intp]:
+    return np.round(np.linspace(0, n - 1, wanted)).astype(np.intp)
+
+
+def _into(frame: Frame, place: tuple[float, float]) -> tuple[float, float]:
+    """Return a place of the image, x and y, in the square."""
+    (rows, columns), (tall, wide) = frame.inner, frame.shape
+    x = (place[0] + 0.5) * columns / wide - 0.5 + (frame.square - columns) // 2
+    y = (place[1] + 0.5) * rows / tall - 0.5 + (frame.square - rows) // 2
+    return x, y
+
+
+def _out_of(frame: Frame, place: tuple[float, float]) -> tuple[float, float]:
+    """Return a place of the square, x and y, in the image."""
+    (rows, columns), (tall, wide) = frame.inner, frame.shape
+    x = (place[0] - (frame.square - columns) // 2 + 0.5) * wide / columns - 0.5
+    y = (place[1] - (frame.square - rows) // 2 + 0.5) * tall / rows - 0.5
+    return x, y
