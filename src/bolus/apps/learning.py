@@ -74,6 +74,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same patients.")] = 0,
     setting: Annotated[str, typer.Option("--setting", help="Of the simulator: A, or B for a shift.")] = "A",
     size: Annotated[int, typer.Option("--size", min=64, help="Pixels along a side.")] = 384,
+    reference: Annotated[
+        str, typer.Option("--reference", help="Maps to learn: the truth, or those that bolus run makes.")
+    ] = "truth",
     processes: Annotated[int, typer.Option("--processes", min=0, help="At the same time; 0: all.")] = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -86,11 +89,14 @@ def simulate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
         task = _task(name)
         if task.simulate is None:
             raise BadRecipe(f"there is no simulator of {name}", remedy="See `bolus learn data --help`.")
+        if reference not in task.references:
+            raise BadRecipe("unknown reference", wanted=", ".join(task.references), found=reference)
+        source = {"task": name, "generator": "simulated", "seed": seed, "setting": setting, "size": size}
         made = making.simulate(
             out,
-            making.orders(patients, seed=seed, setting=setting, size=size),
+            making.orders(patients, seed=seed, setting=setting, size=size, reference=reference),
             task.simulate,
-            source={"task": name, "generator": "simulated", "seed": seed, "setting": setting, "size": size},
+            source=source | ({} if reference == "truth" else {"reference": reference}),
             processes=processes or usable_processors(),
             progress=progress,
         )
@@ -174,6 +180,9 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option of the command
         Path | None, typer.Option("--split", help="JSON file of a split; the folder's own, or dealt out.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+    begin_with: Annotated[
+        Path | None, typer.Option("--begin-with", help="Weights (.safetensors) to begin with.")
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="Of PyTorch; auto: a GPU, if any.")] = "auto",
     threads: Threads = 0,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that read ahead.")] = 0,
@@ -190,7 +199,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option of the command
 
         recipe = _recipe(task, preset, {"epochs": epochs, "minutes": minutes}, change or [])
         chosen = read_manifest(cases)
-        run = Run(out, resume=resume, device=device, threads=threads, workers=workers)
+        run = Run(out, resume=resume, begin_with=begin_with, device=device, threads=threads, workers=workers)
         parts = _split(split, chosen, recipe.seed)
         best = start(task, recipe, chosen, parts, run=run, progress=progress)
     terminal.say(f"best validation {task.metric}: {best:.4f}, {out}")

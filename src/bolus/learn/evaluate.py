@@ -142,5 +142,6 @@ def _write_pictures(
         row = ranked[round(part * (len(ranked) - 1))]
         case = cases.case(place[row.file])
         shown.append((f"{label}: {name} {row.scores[name]:.3f}", case, task.answer(network, case)))
-    pictures.examples(out / "examples.png", shown)
+    draw = pictures.map_examples if shown[0][1].target.dtype.kind == "f" else pictures.examples
+    draw(out / "examples.png", shown)
     return ["distribution.png", "examples.png"]

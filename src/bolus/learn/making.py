@@ -34,23 +34,27 @@ class Order:
         Of the simulator, such as `A` or `B`.
     size
         Pixels along a side.
+    reference
+        What the cases' maps are: `truth`, or `bolus` for those that `bolus run` makes.
     """
 
     patient: str
     seed: int
     setting: str
     size: int
+    reference: str = "truth"
 
 
 Simulate: TypeAlias = Callable[[Order], list[Case]]
 """Makes the cases of one patient; a function of a module, so that other processes find it."""
 
 
-def orders(n: int, *, seed: int, setting: str, size: int) -> tuple[Order, ...]:
+def orders(n: int, *, seed: int, setting: str, size: int, reference: str = "truth") -> tuple[Order, ...]:
     """Order patients whose seeds have nothing in common, whatever the first seed was."""
     sites = sum(ord(letter) << (8 * i) for i, letter in enumerate(setting))
     seeds = [int(np.random.SeedSequence([seed, sites, i]).generate_state(1)[0]) for i in range(n)]
-    return tuple(Order(f"{setting}-{seed}-{i:05}", s, setting, size) for i, s in enumerate(seeds))
+    names = [f"{setting}-{seed}-{i:05}" for i in range(n)]
+    return tuple(Order(name, s, setting, size, reference) for name, s in zip(names, seeds, strict=True))
 
 
 def simulate(

@@ -71,3 +71,26 @@ def examples(path: Path, shown: Sequence[tuple[str, Case, Any]]) -> None:
         axes.set_title(f"{title}\n{case.patient} {case.view}", fontsize=9)
         axes.set_axis_off()
     figure.savefig(path, dpi=120)
+
+
+def map_examples(path: Path, shown: Sequence[tuple[str, Case, Any]]) -> None:
+    """Draw maps of cases: truth above, answer below, on one scale.
+
+    Parameters
+    ----------
+    path
+        PNG file to write.
+    shown
+        Title, case with maps `(maps, y, x)`, and answer of the same shape; the first map with an answer is
+        drawn.
+    """
+    figure = Figure(figsize=(3.2 * len(shown), 6.6), layout="constrained")
+    axes = figure.subplots(2, len(shown), squeeze=False)
+    for (above, below), (title, case, answer) in zip(axes.T, shown, strict=True):
+        first = int(np.argmax(np.isfinite(answer).any(axis=(1, 2))))
+        highest = float(np.percentile(case.target[first], 99.5)) or 1.0
+        for place, values in ((above, case.target[first]), (below, answer[first])):
+            place.imshow(values, cmap="viridis", vmin=0.0, vmax=highest, interpolation="nearest")
+            place.set_axis_off()
+        above.set_title(f"{title}\n{case.patient}", fontsize=9)
+    figure.savefig(path, dpi=120)

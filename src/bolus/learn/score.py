@@ -56,7 +56,11 @@ def _mae_of(answer: NDArray[Any], arrays: Arrays) -> float:
     return float(error[inside].mean())
 
 
-METRICS: Final[Mapping[str, Metric]] = MappingProxyType({"dice": _dice_of, "mae": _mae_of})
+def _mse_of(answer: NDArray[Any], arrays: Arrays) -> float:
+    return float(np.mean((answer - arrays["target"]) ** 2))
+
+
+METRICS: Final[Mapping[str, Metric]] = MappingProxyType({"dice": _dice_of, "mae": _mae_of, "mse": _mse_of})
 """What validation can watch."""
 
 

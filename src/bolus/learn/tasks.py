@@ -261,7 +261,7 @@ _DSC: Final = Task(
     mode="min",
     presets=MappingProxyType(
         {
-            # No critic: on simulated patients it made every map worse at equal time.
+            # No critic: in a prototype it made every map worse at equal time; `--set critic=...` adds it.
             "small": _DSC_SMALL,
             # Of the same size, without a look along time.
             "small-pix2pix": replace(

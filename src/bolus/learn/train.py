@@ -52,7 +52,7 @@ _BUDGET: Final = ("epochs", "minutes", "stop_after")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Where a training writes and what it runs on; none of it changes what is learned.
+    """Where a training begins and writes, and what it runs on.
 
     Parameters
     ----------
@@ -60,6 +60,8 @@ class Run:
         For all that it writes.
     resume
         Go on where the folder's state ends; start where there is none.
+    begin_with
+        Weights to begin with, of an earlier training of the same network; None: fresh ones.
     device
         A device of PyTorch; `auto`: a GPU where there is one.
     threads
@@ -72,6 +74,7 @@ class Run:
 
     folder: Path
     resume: bool = False
+    begin_with: Path | None = None
     device: str = "auto"
     threads: int = 0
     workers: int = 0
@@ -126,7 +129,7 @@ def train(
         learner = fresh_learner(task, recipe, crew)
         _open_folder(run, recipe, split, crew)
         if crew.leads:
-            _write_data(manifest, split, run.folder)
+            _write_data(manifest, split, run)
         _resume(learner, run, crew)
         while not _is_over(learner, recipe):
             began = time.process_time(), time.perf_counter()
@@ -169,13 +172,16 @@ def _open_folder(run: Run, recipe: TrainRecipe, split: Split, crew: Crew) -> Non
     crew.gathered(None)  # nobody goes on before it is written
 
 
-def _write_data(manifest: Manifest, split: Split, folder: Path) -> None:
-    """Write down where the cases come from, for the card."""
+def _write_data(manifest: Manifest, split: Split, run: Run) -> None:
+    """Write down where the cases come from, and the weights that it begins with, for the card."""
+    if run.resume and (run.folder / DATA).is_file():
+        return
     counts = {
         part: {"patients": len(who), "cases": len(manifest.of(who).entries)}
         for part, who in split.parts.items()
     }
-    files.write_json(folder / DATA, {**manifest.source, "split_seed": split.seed, **counts})
+    began = {} if run.begin_with is None else {"began_with_sha256": files.sha256(run.begin_with)}
+    files.write_json(run.folder / DATA, {**manifest.source, "split_seed": split.seed, **counts, **began})
 
 
 def _require_same_run(run: Run, recipe: TrainRecipe, split: Split) -> None:
@@ -191,8 +197,11 @@ def _require_same_run(run: Run, recipe: TrainRecipe, split: Split) -> None:
 
 
 def _resume(learner: Learner, run: Run, crew: Crew) -> None:
+    """Take up where an earlier training ended: this one, or another's weights."""
     if run.resume and (run.folder / STATE).is_file():
         learner.restore(checkpoint.load_state(run.folder / STATE, crew.device))
+    elif run.begin_with is not None:
+        checkpoint.load_weights(learner.bare, run.begin_with)
 
 
 def _is_over(learner: Learner, recipe: TrainRecipe) -> bool:

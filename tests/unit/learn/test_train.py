@@ -150,6 +150,17 @@ def test_networks_take_several_inputs(tubes, tmp_path, monkeypatch):
     assert set(seen) == {(2, 3)}
 
 
+def test_a_run_begins_with_the_weights_of_another(tubes, tmp_path):
+    trained(tubes, tmp_path / "first", replace(TINY, epochs=3, augment=(), lr=5e-3))
+    best = tmp_path / "first" / "best.safetensors"
+    still = replace(TINY, epochs=1, augment=(), lr=1e-12, weight_decay=0.0)
+    score = trained(tubes, tmp_path / "second", still, begin_with=best)
+    assert score == pytest.approx(max(float(row["dice"]) for row in log(tmp_path / "first")))
+    assert "began_with_sha256" in (tmp_path / "second" / "data.json").read_text()
+    with pytest.raises(ShapeMismatch, match="another network"):
+        trained(tubes, tmp_path / "third", replace(still, options={"width": 8}), begin_with=best)
+
+
 PROGRAM = """
 import sys
 from pathlib import Path

@@ -1,0 +1,220 @@
+"""Maps by networks without an arterial curve: what of a scan they are shown, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from bolus.core.arrays import Float32s, Float64s
+from bolus.core.errors import BadInput, BadRecipe
+from bolus.learn.cases import Arrays, Case
+from bolus.learn.frame import Frame
+from bolus.learn.image_scores import image_scores
+from bolus.learn.infer import Network
+
+WINDOW_HU: Final = 120.0
+"""CT numbers from 0 to this are shown: brain and its contrast, and when (not how high) vessels fill."""
+STEP_HU: Final = 40.0
+"""CT number that is shown as 1: about that of brain."""
+BRIGHTEST: Final = 2.0
+"""MR signals up to so many times the scan's scale are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How scans of a modality become images, and maps become numbers of one scale.
+
+    Parameters
+    ----------
+    maps
+        Least and greatest value of each map, which become the ends of the scale; values beyond are cut off.
+    sources
+        What each is called where cases are made.
+    signed
+        Whether maps, and the image of MR, go from -1 to 1; else from 0 to 1, and the image is of CT.
+    n_frames, dt
+        Even grid that the frames are put on: how many, and the interval [s]; None spreads them over the scan.
+    """
+
+    maps: Mapping[str, tuple[float, float]]
+    sources: tuple[str, ...]
+    signed: bool
+    n_frames: int
+    dt: float | None
+
+    @property
+    def data_range(self) -> float:
+        """Greatest less least value of the scale."""
+        return 2.0 if self.signed else 1.0
+
+    def scaled(self, name: str, values: Float32s) -> Float32s:
+        """Return a map in its unit as numbers from 0 to 1."""
+        low, high = self.maps[name]
+        return np.asarray(np.clip((values - low) / (high - low), 0.0, 1.0), dtype=np.float32)
+
+    def physical(self, name: str, numbers: Float32s) -> Float32s:
+        """Return numbers of the plan's scale as a map in its unit."""
+        low, high = self.maps[name]
+        part = 0.5 * (numbers + 1.0) if self.signed else numbers
+        return np.asarray(low + (high - low) * part, dtype=np.float32)
+
+    def on_scale(self, part: Float32s) -> Float32s:
+        """Turn numbers from 0 to 1 into those of the plan's scale."""
+        return np.asarray(2.0 * part - 1.0 if self.signed else part, dtype=np.float32)
+
+
+CTP: Final = Plan(
+    maps=MappingProxyType({"CBF": (0.0, 100.0), "CBV": (0.0, 8.0), "TTP": (0.0, 25.0)}),
+    sources=("CBF", "CBV", "centre"),
+    signed=False,
+    n_frames=89,
+    dt=0.5,
+)
+"""CBF [mL/100 g/min], CBV [mL/100 g], and TTP as the time of the middle of a box-shaped residue after the
+arterial curve [s]. The grid is that of the paper, 44.5 s."""
+DSC: Final = Plan(
+    maps=MappingProxyType(
+        {"CBF": (0.0, 100.0), "CBV": (0.0, 8.0), "MTT": (0.0, 20.0), "Tmax": (0.0, 20.0), "TTP": (0.0, 60.0)}
+    ),
+    sources=("CBF", "CBV", "MTT", "Tmax", "TTP"),
+    signed=True,
+    n_frames=80,
+    dt=None,
+)
+"""As above, and MTT, Tmax and TTP of the tissue's curve from the first frame [s]. Frames are spread over the
+scan, as in the paper, whatever their interval."""
+
+
+def on_grid(frames: Float32s, times: Float64s, n_frames: int, dt: float | None) -> Float32s:
+    """Interpolate frames linearly on an even grid of times.
+
+    Parameters
+    ----------
+    frames
+        Shape `(t, y, x)`.
+    times
+        Of the frames, shape `(t,)`, increasing [s].
+    n_frames, dt
+        Of the grid, which starts at the first frame; dt in s. The last frame is held beyond its time. None:
+        the grid is even in the number of the frame, from the first to the last.
+
+    Returns
+    -------
+    Shape `(n_frames, y, x)`.
+
+    Raises
+    ------
+    BadInput
+        If there are fewer than two frames, or times do not fit.
+    """
+    n = frames.shape[0]
+    if n < 2 or times.shape != (n,):
+        raise BadInput("frames cannot be put on a grid", wanted="2 frames or more, with times", found=str(n))
+    clock = np.arange(n, dtype=np.float64) if dt is None else times - times[0]
+    grid = np.linspace(0.0, n - 1.0, n_frames) if dt is None else dt * np.arange(n_frames)
+    place = np.interp(grid, clock, np.arange(n, dtype=np.float64))
+    before = np.minimum(place.astype(np.intp), n - 2)
+    part = (place - before).astype(np.float32)[:, None, None]
+    return np.asarray((1.0 - part) * frames[before] + part * frames[before + 1], dtype=np.float32)
+
+
+def fit(
+    plan: Plan, case: Case, size: int, *, n_frames: int = 0, dt: float = 0.0, maps: Sequence[str] = ()
+) -> Arrays:
+    """Make arrays of a case, a slice, for training and for use.
+
+    Parameters
+    ----------
+    plan
+        Of its modality.
+    case
+        Frames `(t, y, x)` as the scanner gives them [HU or any unit], maps `(maps, y, x)` in their units, and
+        as `extra` the `times` of the frames [s], and of MR the `scale` of signals.
+    size
+        Pixels along a side of the square.
+    n_frames, dt
+        Grid of frames; 0: that of the plan.
+    maps
+        Which are asked for; empty: all.
+
+    Returns
+    -------
+    `image`, shape `(frames, y, x)`, of CT HU over 40 from 0 to 3, of MR signal over scale from -1 to 1; and
+    `target`, shape `(maps, y, x)`, on the plan's scale.
+
+    Raises
+    ------
+    BadRecipe
+        If there is no such map.
+    BadInput
+        If frames and times do not fit.
+    """
+    even = on_grid(case.image, case.extra["times"], n_frames or plan.n_frames, dt or plan.dt)
+    frame = Frame((even.shape[1], even.shape[2]), size)
+    image = np.stack([frame.put(shown) for shown in _shown(plan, even, case)])
+    names = list(plan.maps)
+    parts = [plan.scaled(name, case.target[names.index(name)]) for name in chosen(plan, maps)]
+    target = np.stack([frame.put(part) for part in parts])
+    return {"image": image - np.float32(plan.signed), "target": plan.on_scale(target)}
+
+
+def answer(plan: Plan, network: Network, case: Case) -> Float32s:
+    """Return the maps of a case in their units at its own size, shape `(maps, y, x)`.
+
+    All maps of the plan have their place; those that the network was not trained for are NaN.
+    """
+    recipe = network.card.recipe
+    fitting = dict(recipe.get("fitting", {}))
+    arrays = fit(plan, case, int(recipe["size"]), **fitting)
+    made = network(arrays["image"][None])[0]
+    frame = Frame((case.image.shape[1], case.image.shape[2]), int(recipe["size"]))
+    found = np.full((len(plan.maps), *frame.shape), np.nan, dtype=np.float32)
+    names = list(plan.maps)
+    for name, square in zip(chosen(plan, fitting.get("maps", ())), made, strict=True):
+        found[names.index(name)] = plan.physical(name, frame.take(square))
+    return found
+
+
+def score(plan: Plan, found: Float32s, case: Case) -> dict[str, float]:
+    """Return the scores of each map that was found, on the plan's scale, of the whole slice and in the brain.
+
+    Names are those of `bolus.learn.image_scores.image_scores` after the map's, such as `CBF SSIM in brain`.
+    """
+    brain = case.extra["brain"] > 0
+    scores: dict[str, float] = {}
+    for name, one, truth in zip(plan.maps, found, case.target, strict=True):
+        if np.isfinite(one).any():
+            numbers, true = (plan.on_scale(plan.scaled(name, values)) for values in (one, truth))
+            alike = image_scores(numbers, true, brain, data_range=plan.data_range)
+            scores |= {f"{name} {kind}": value for kind, value in alike.items()}
+    return scores
+
+
+def chosen(plan: Plan, maps: Sequence[str]) -> tuple[str, ...]:
+    """Return the maps that are asked for; empty: all.
+
+    Raises
+    ------
+    BadRecipe
+        If there is no such map.
+    """
+    unknown = [name for name in maps if name not in plan.maps]
+    if unknown:
+        raise BadRecipe("there is no such map", wanted=", ".join(plan.maps), found=", ".join(unknown))
+    return tuple(maps) or tuple(plan.maps)
+
+
+def _shown(plan: Plan, frames: Float32s, case: Case) -> Float32s:
+    """Return what of the frames is shown, 0 for air."""
+    if not plan.signed:
+        return np.asarray(np.clip(frames, 0.0, WINDOW_HU) / np.float32(STEP_HU), dtype=np.float32)
+    scale = float(case.extra["scale"])
+    if not scale > 0:
+        raise BadInput(
+            "the scan has no scale", wanted="a positive signal", found=f"{scale:g}", where=case.patient
+        )
+    return np.asarray(np.clip(frames / np.float32(scale), 0.0, BRIGHTEST), dtype=np.float32)
