@@ -163,7 +163,7 @@ def triplets(frames: Float32s) -> Float32s:
 
 
 def heat(frame: Frame, place: tuple[float, float]) -> Float32s:
-    """Return how much each pixel of the square is a place [pixels of the image]: a Gaussian of sum 1, or 0."""
+    """Return the chance of each pixel of the square to be a place [pixels of the image]; 0 where unknown."""
     square = np.zeros((frame.square, frame.square), dtype=np.float32)
     if not np.isfinite(place).all():
         return square
