@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
 from bolus.core.arrays import Float64s
@@ -93,6 +92,8 @@ def fit_temperature(chances: Any, labels: Any) -> float:
     ----------
     Guo et al., ICML 2017, doi:10.48550/arXiv.1706.04599.
     """
+    from scipy.optimize import minimize_scalar
+
     truth = np.asarray(labels) > 0
     if truth.all() or not truth.any():
         raise BadInput("a temperature needs cases of both kinds", found=f"{truth.size} of one")

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from bolus.core.arrays import Float64s
 from bolus.core.errors import BadInput, ShapeMismatch
@@ -81,7 +80,7 @@ def auc(chances: Any, labels: Any) -> float:
     yes, no = int(np.count_nonzero(truth)), int(np.count_nonzero(~truth))
     if not yes or not no:
         return float("nan")
-    above = float(rankdata(found)[truth].sum()) - 0.5 * yes * (yes + 1)
+    above = float(_ranks(found)[truth].sum()) - 0.5 * yes * (yes + 1)
     return above / (yes * no)
 
 
@@ -215,6 +214,13 @@ def distance_percent(where: NDArray[Any], point: tuple[float, float]) -> float:
     """
     y, x = np.unravel_index(int(np.argmax(where)), where.shape)
     return float(100.0 * np.hypot(x - point[0], y - point[1]) / where.shape[1])
+
+
+def _ranks(values: Float64s) -> Float64s:
+    """Return ranks from 1; equal values share the mean of theirs."""
+    _, which, n = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(n)
+    return np.asarray((last - 0.5 * (n - 1))[which], dtype=np.float64)
 
 
 def _checked(chances: Any, labels: Any) -> tuple[Float64s, NDArray[np.bool_]]:

@@ -1,4 +1,4 @@
-"""A clot in a run of X-ray frames: cases, what the network sees of them, its answer and how good it is."""
+"""A clot in a run of X-ray frames: what the network sees, its answer, and how good that is."""
 
 from __future__ import annotations
 
@@ -11,16 +11,12 @@ from numpy.typing import NDArray
 
 from bolus.core.arrays import Float32s
 from bolus.core.errors import BadInput
-from bolus.core.series import Series
-from bolus.learn.angiograms import options as drawn_options
 from bolus.learn.calibration import log_loss
 from bolus.learn.cases import Arrays, Case
 from bolus.learn.frame import Frame
 from bolus.learn.infer import Network
-from bolus.learn.making import Order
 from bolus.learn.roc import distance_percent
-from bolus.phantom.angiogram import xa
-from bolus.pipeline.angiogram import prepare_run
+from bolus.learn.score import chance_of
 
 GREY: Final = 193.0
 """Grey value of no contrast, 0-255, as in the papers' files: 3100 of 4095."""
@@ -29,58 +25,6 @@ PER_NAT: Final = 1500.0 * 255.0 / 4095.0
 TRIPLET: Final = 3
 SPREAD: Final = 0.02
 """Standard deviation of the heat map, as a part of the image's width: what two observers differ by."""
-SITES: Final = ("ICA", "M1", "M2", "M3", "A2")
-_CLOTS: Final = 0.55
-"""Part of the carotid injections that show a clot."""
-
-
-def simulate(order: Order) -> list[Case]:
-    """Make the two views of a simulated patient, with a clot in about half of them."""
-    about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
-    run = xa(**about)
-    return [
-        make_case(
-            frames_of(seen.series),
-            patient=order.patient,
-            clot=run.clot != "none",
-            place=seen.truth.clot_px,
-            about={"view": view, "site": f"simulated {order.setting}", "meta": about},
-        )
-        for view, seen in run.views.items()
-    ]
-
-
-def options(order: Order) -> dict[str, Any]:
-    """Draw what differs between patients, for `bolus.phantom.xa`: as for the carotid, with more clots."""
-    rng = np.random.default_rng([order.seed, 2])
-    drawn = drawn_options(order)
-    clot = str(rng.choice(SITES)) if rng.random() < _CLOTS else "none"
-    return drawn | {"clot": clot if drawn["vessel"] == "carotid" else "none"}
-
-
-def frames_of(series: Series) -> Float32s:
-    """Return the frames of a run as grey values, as `bolus run` sees them: subtracted, still, evenly in time.
-
-    Parameters
-    ----------
-    series
-        An X-ray run, of any encoding.
-
-    Returns
-    -------
-    Grey values from 0 to 255, whole numbers, shape `(t, y, x)`: 193 where there is no contrast and behind
-    shutters, vessels darker.
-
-    Raises
-    ------
-    BadInput
-        If the run has too few frames, or shows no contrast.
-    """
-    run = prepare_run(series)
-    contrast = run.contrast
-    frames = np.full((*contrast.mask.shape[:2], contrast.times.size), GREY, dtype=np.float32)
-    frames[contrast.mask[:, :, 0]] = GREY - PER_NAT * np.nan_to_num(contrast.curves)
-    return np.ascontiguousarray(np.clip(np.round(frames), 0.0, 255.0).transpose(2, 1, 0))
 
 
 def make_case(
@@ -96,7 +40,7 @@ def make_case(
     Parameters
     ----------
     frames
-        Of `frames_of`, shape `(t, y, x)`.
+        Of `bolus.learn.clots.frames_of`, shape `(t, y, x)`.
     patient
         Who it is.
     clot, place
@@ -217,11 +161,6 @@ def pointed(found: Float32s, shape: tuple[int, int]) -> Pointed | None:
     return Pointed(column, row, 100.0 * float(spread) / frame.inner[1])
 
 
-def chance(found: Float32s) -> float:
-    """Return the chance of a clot in an answer."""
-    return float(found[0] if found.ndim == 1 else found[1, 0, 0])
-
-
 def answer(network: Network, case: Case) -> Float32s:
     """Return the chance of a clot `(1,)`, or with where it is `(2, y, x)`, of a run with all its frames."""
     recipe = network.card.recipe
@@ -238,7 +177,7 @@ def score(found: Float32s, case: Case) -> dict[str, float]:
         frame = Frame((case.image.shape[1], case.image.shape[2]), found.shape[-1])
         stretch = found.shape[-1] / frame.inner[1]
         off = stretch * distance_percent(found[0], _into(frame, (float(place[0]), float(place[1]))))
-    said, truth = chance(found), float(case.target[0] > 0)
+    said, truth = chance_of(found), float(case.target[0] > 0)
     return {
         "log_loss": log_loss([said], [truth]),
         "chance": said,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bolus.core.arrays import Float64s
 from bolus.core.errors import ShapeMismatch
+from bolus.learn.calibration import log_loss
 from bolus.learn.cases import Arrays
 
 Metric: TypeAlias = Callable[[NDArray[Any], Arrays], float]
@@ -60,7 +61,18 @@ def _mse_of(answer: NDArray[Any], arrays: Arrays) -> float:
     return float(np.mean((answer - arrays["target"]) ** 2))
 
 
-METRICS: Final[Mapping[str, Metric]] = MappingProxyType({"dice": _dice_of, "mae": _mae_of, "mse": _mse_of})
+def chance_of(answer: NDArray[Any]) -> float:
+    """Return the chance in a classifier's answer: `(1,)`, or `(2, y, x)` with the place before it."""
+    return float(answer[0] if answer.ndim == 1 else answer[1, 0, 0])
+
+
+def _log_loss_of(answer: NDArray[Any], arrays: Arrays) -> float:
+    return log_loss([chance_of(answer)], [float(arrays["target"][0])])
+
+
+METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
+    {"dice": _dice_of, "mae": _mae_of, "mse": _mse_of, "log_loss": _log_loss_of}
+)
 """What validation can watch."""
 
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from bolus.core.arrays import Float32s
 from bolus.core.errors import BadRecipe
-from bolus.learn import ica, maps
+from bolus.learn import core_size, ica, maps, runs
 from bolus.learn.card import RESEARCH_ONLY
 from bolus.learn.cases import Arrays, Case
 from bolus.learn.infer import Network
@@ -289,6 +289,132 @@ _DSC: Final = Task(
     references=("truth", "bolus"),
 )
 
+
+def _simulate_clots(order: Order) -> list[Case]:
+    from bolus.learn import clots
+
+    return clots.simulate(order)
+
+
+def _simulate_strokes(order: Order) -> list[Case]:
+    from bolus.learn import strokes
+
+    return strokes.simulate(order)
+
+
+_SEQUENCE: Final = TrainRecipe(
+    network="sequence",
+    options={"cnn": "resnet18", "recurrent": "gru"},
+    size=512,
+    loss="bce",
+    augment=("flip", "shift_scale_rotate_run", "grain"),
+    lr=1e-5,
+    schedule="plateau",
+    patience=20,
+    factor=0.1,
+    stop_after=130,
+    epochs=130,
+    batch=1,
+    precision="bf16",
+)
+
+_THROMBUS: Final = Task(
+    name="thrombus",
+    summary="Tells whether a DSA run shows a clot, and where.",
+    takes="frames of a subtracted run by threes, mean 0 and SD 1 over the run, (cases, pictures, 3, y, x)",
+    gives="chance of a clot, (cases, 1); or with where it is before it, 0-1, (cases, 2, y, x)",
+    channels=3,
+    head="label",
+    metric="log_loss",
+    mode="min",
+    presets=MappingProxyType(
+        {
+            # What is darkest over time, and a map of where: better than sequences at equal training cost.
+            "small": TrainRecipe(
+                network="clot_pointer",
+                options={"width": 16},
+                size=256,
+                fitting={"n_frames": 21},
+                loss="clot",
+                augment=("flip", "shift_scale_rotate"),
+                clip_norm=1.0,
+                precision="bf16",
+            ),
+            "small-sequence": TrainRecipe(
+                network="sequence",
+                options={"cnn": "small", "hidden": 128, "layers": 2, "dropout": 0.2, "readout": "mean+max"},
+                size=256,
+                fitting={"n_frames": 21},
+                loss="bce",
+                augment=("flip", "shift_scale_rotate"),
+                clip_norm=1.0,
+                precision="bf16",
+            ),
+            "paper": _SEQUENCE,
+            # As released: labels are never certain.
+            "code": replace(_SEQUENCE, loss="bce_soft"),
+        }
+    ),
+    fit=runs.fit,
+    answer=runs.answer,
+    score=runs.score,
+    simulate=_simulate_clots,
+    intended_use="Studying the detection of clots on DSA runs, for research.",
+    not_for=(RESEARCH_ONLY, "finding or excluding clots in patients", "posterior circulation"),
+)
+
+_CORE_PAPER: Final = TrainRecipe(
+    network="core_size",
+    size=core_size.SIDE_PX,
+    fitting={"threshold_ml": core_size.MEDIAN_ML},
+    loss="bce",
+    augment=("shift_rotate_slices", "flip_rows"),
+    optimizer="rmsprop",
+    lr=1e-3,
+    momentum=0.0,
+    weight_decay=0.0,
+    schedule="constant",
+    stop_after=200,
+    epochs=500,
+    batch=12,
+)
+
+_CORE_SIZE: Final = Task(
+    name="core-size",
+    summary="Tells large cores from small ones by two slices of raw CT perfusion.",
+    takes="ganglionic and supraganglionic slice, every 1.5 s, -50 to 250 HU, (cases, 2, 32, y, x)",
+    gives="chance of a large core, 0-1, (cases, 1)",
+    channels=2,
+    head="label",
+    metric="log_loss",
+    mode="min",
+    presets=MappingProxyType(
+        {
+            "small": replace(
+                _CORE_PAPER,
+                options={"cnn": "small_vgg", "frozen": False, "dropout": 0.1},
+                augment=("shift_rotate_slices", "flip"),
+                optimizer="adamw",
+                weight_decay=1e-2,
+                schedule="cosine",
+                batch=6,
+                clip_norm=1.0,
+                precision="bf16",
+            ),
+            "paper": _CORE_PAPER,
+            # The paper's ablations.
+            "global": replace(_CORE_PAPER, options={"kernels": [11]}),
+            "local": replace(_CORE_PAPER, options={"kernels": [3]}),
+        }
+    ),
+    fit=core_size.fit,
+    answer=core_size.answer,
+    score=core_size.score,
+    simulate=_simulate_strokes,
+    intended_use="Studying what raw CT perfusion says of the core without maps, for research.",
+    not_for=(RESEARCH_ONLY, "selecting patients for treatment", "measuring the core"),
+)
+
 TASKS: Final[Mapping[str, Task]] = MappingProxyType(
     {
         "ica": _ICA,
@@ -301,6 +427,8 @@ TASKS: Final[Mapping[str, Task]] = MappingProxyType(
             intended_use="Studying vessel segmentation on public data such as DIAS, for research.",
             not_for=(RESEARCH_ONLY, "arterial input functions", "measuring arteries or their stenoses"),
         ),
+        "thrombus": _THROMBUS,
+        "core-size": _CORE_SIZE,
         "ctp-unet": _CTP,
         "dsc-gan": _DSC,
     }

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from bolus.core.errors import BadRecipe
+from bolus.learn.score import METRICS
+from bolus.learn.tasks import TASKS
 
 torch = pytest.importorskip("torch")
 
@@ -113,6 +115,27 @@ def test_minima_cover_the_run(n):
     torch.testing.assert_close(seen[:, :7].amin(dim=1), frames.amin(dim=1))
     torch.testing.assert_close(seen[:, 7], frames.amin(dim=1))
     torch.testing.assert_close((seen[:, 8] * n).round().long(), frames.argmin(dim=1))
+
+
+@pytest.mark.parametrize("name", ["thrombus", "core-size"])
+def test_every_preset_is_a_network_and_a_loss_that_fit(name):
+    task = TASKS[name]
+    for recipe in task.presets.values():
+        with torch.device("meta"):
+            network = build(recipe.network, task.channels, recipe.options)
+            shape = (2, 2, 3, 32, 32) if name == "thrombus" else (2, 2, 32, 32, 32)
+            output = network(torch.zeros(shape))
+        assert output.shape == ((2, 2, 32, 32) if recipe.network == "clot_pointer" else (2, 1))
+        made = torch.zeros(output.shape)
+        assert torch.isfinite(
+            LOSSES[recipe.loss](made, {"target": torch.ones(2, 1), "heat": torch.zeros(2, 1, 32, 32)})
+        )
+        augmentation(recipe.augment)
+
+
+def test_validation_watches_the_log_loss_of_either_answer():
+    for answer in (np.array([0.8]), np.stack([np.full((4, 4), 1 / 16), np.full((4, 4), 0.8)])):
+        assert METRICS["log_loss"](answer, {"target": np.array([0])}) == pytest.approx(-np.log(0.2))
 
 
 def test_unknown_choices_are_refused():

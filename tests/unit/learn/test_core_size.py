@@ -8,7 +8,7 @@ import pytest
 from bolus.core.errors import BadInput, BadRecipe
 from bolus.core.grid import Grid
 from bolus.core.units import Modality
-from bolus.learn import core_size
+from bolus.learn import core_size, strokes
 from bolus.learn.card import Card
 from bolus.learn.cases import Case
 from bolus.learn.making import Order, orders
@@ -96,19 +96,19 @@ def test_scores_go_by_the_volume_that_was_trained_with():
 
 
 def test_patients_have_small_and_large_cores_and_sites_differ():
-    drawn = {s: [core_size.options(o) for o in orders(200, seed=0, setting=s, size=96)] for s in "AB"}
+    drawn = {s: [strokes.options(o) for o in orders(200, seed=0, setting=s, size=96)] for s in "AB"}
     sizes = [o.physiology.lesion_size for o in drawn["A"] if o.lesion != "none"]
     assert 0.4 < np.mean(np.array(sizes) ** 3 * 54.0 > 32.4) < 0.7  # half-axes of 20, 31 and 21 mm make 54 mL
     assert {o.dt for o in drawn["A"]} == {1.5}
     assert all(o.dt * o.n_frames >= 48 for options in drawn.values() for o in options)
     assert np.mean([o.peak_hu for o in drawn["B"]]) < np.mean([o.peak_hu for o in drawn["A"]]) - 50
     with pytest.raises(BadRecipe, match="unknown setting"):
-        core_size.options(Order("a", 1, "C", 96))
+        strokes.options(Order("a", 1, "C", 96))
 
 
 @pytest.mark.slow
 def test_a_simulated_patient_has_one_case():
-    (case,) = core_size.simulate(orders(1, seed=5, setting="A", size=96)[0])
+    (case,) = strokes.simulate(orders(1, seed=5, setting="A", size=96)[0])
     assert isinstance(case, Case)
     assert case.site == "simulated A"
     assert case.image.shape == (2, 32, 128, 128)

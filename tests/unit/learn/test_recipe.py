@@ -52,7 +52,7 @@ def test_unknown_names_are_refused(tmp_path):
     with pytest.raises(BadRecipe, match="depth"):
         from_dict({"depth": 3})
     with pytest.raises(BadRecipe, match="unknown task"):
-        task("thrombus")
+        task("stenosis")
     with pytest.raises(BadRecipe, match="unknown preset"):
         TASKS["ica"].preset("large")
     with pytest.raises(UnreadableFile):

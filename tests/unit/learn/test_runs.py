@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bolus.core.errors import BadInput
-from bolus.learn import runs
+from bolus.learn import clots, runs
 from bolus.learn.frame import Frame
 from bolus.learn.making import Order, orders
 
@@ -85,15 +85,15 @@ def test_an_even_run_is_refused():
 
 
 def test_patients_differ_and_about_half_have_clots():
-    drawn = [runs.options(order) for order in orders(300, seed=0, setting="A", size=64)]
-    clots = [each["clot"] for each in drawn]
-    assert 0.4 < np.mean([clot != "none" for clot in clots]) < 0.6
-    assert {*runs.SITES, "none"} == set(clots)
+    drawn = [clots.options(order) for order in orders(300, seed=0, setting="A", size=64)]
+    found = [each["clot"] for each in drawn]
+    assert 0.4 < np.mean([clot != "none" for clot in found]) < 0.6
+    assert {*clots.SITES, "none"} == set(found)
     assert all(each["clot"] == "none" for each in drawn if each["vessel"] != "carotid")
 
 
 def test_a_simulated_patient_has_two_views_and_a_stump_at_the_place():
-    first, second = runs.simulate(Order("a", _with_clot("M1"), "A", 128))
+    first, second = clots.simulate(Order("a", _with_clot("M1"), "A", 128))
     assert (first.view, second.view, first.site) == ("AP", "LAT", "simulated A")
     assert first.patient == second.patient
     assert first.target.tolist() == second.target.tolist() == [1]
@@ -108,5 +108,5 @@ def _with_clot(site):
     return next(
         o.seed
         for o in orders(500, seed=1, setting="A", size=128)
-        if runs.options(o)["clot"] == site and not runs.options(o)["layered"]
+        if clots.options(o)["clot"] == site and not clots.options(o)["layered"]
     )

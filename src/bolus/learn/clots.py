@@ -1,0 +1,69 @@
+"""X-ray runs with and without clots: simulated patients, and a run as the network for clots is shown it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from bolus.core.arrays import Float32s
+from bolus.core.series import Series
+from bolus.learn.angiograms import options as drawn_options
+from bolus.learn.cases import Case
+from bolus.learn.making import Order
+from bolus.learn.runs import GREY, PER_NAT, make_case
+from bolus.phantom.angiogram import xa
+from bolus.pipeline.angiogram import prepare_run
+
+SITES: Final = ("ICA", "M1", "M2", "M3", "A2")
+_CLOTS: Final = 0.55
+"""Part of the carotid injections that show a clot."""
+
+
+def simulate(order: Order) -> list[Case]:
+    """Make the two views of a simulated patient, with a clot in about half of them."""
+    about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
+    run = xa(**about)
+    return [
+        make_case(
+            frames_of(seen.series),
+            patient=order.patient,
+            clot=run.clot != "none",
+            place=seen.truth.clot_px,
+            about={"view": view, "site": f"simulated {order.setting}", "meta": about},
+        )
+        for view, seen in run.views.items()
+    ]
+
+
+def options(order: Order) -> dict[str, Any]:
+    """Draw what differs between patients, for `bolus.phantom.xa`: as for the carotid, with more clots."""
+    rng = np.random.default_rng([order.seed, 2])
+    drawn = drawn_options(order)
+    clot = str(rng.choice(SITES)) if rng.random() < _CLOTS else "none"
+    return drawn | {"clot": clot if drawn["vessel"] == "carotid" else "none"}
+
+
+def frames_of(series: Series) -> Float32s:
+    """Return the frames of a run as grey values, as `bolus run` sees them: subtracted, still, evenly in time.
+
+    Parameters
+    ----------
+    series
+        An X-ray run, of any encoding.
+
+    Returns
+    -------
+    Grey values from 0 to 255, whole numbers, shape `(t, y, x)`: 193 where there is no contrast and behind
+    shutters, vessels darker.
+
+    Raises
+    ------
+    BadInput
+        If the run has too few frames, or shows no contrast.
+    """
+    run = prepare_run(series)
+    contrast = run.contrast
+    frames = np.full((*contrast.mask.shape[:2], contrast.times.size), GREY, dtype=np.float32)
+    frames[contrast.mask[:, :, 0]] = GREY - PER_NAT * np.nan_to_num(contrast.curves)
+    return np.ascontiguousarray(np.clip(np.round(frames), 0.0, 255.0).transpose(2, 1, 0))
