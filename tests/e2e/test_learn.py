@@ -170,3 +170,42 @@ def test_what_cannot_be_done_is_said(
     assert found == code, err
     assert text in err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "kinds"), [("ctp-unet", 3), ("dsc-gan", 5)])
+def test_map_networks_are_made_from_simulated_patients(name: str, kinds: int, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    order = ("--patients", 3, "--seed", 1, "--size", 64, "--processes", 1)
+    code, _, err = invoke("data", "simulate", name, "-o", tmp_path / "cases", *order)
+    assert code == 0, err
+    small = ("--set", "size=64", "--set", "precision=float32", "--epochs", 1, "--threads", 1)
+    code, out, err = invoke("train", name, "--data", tmp_path / "cases", "-o", tmp_path / "run", *small)
+    assert code == 0, err
+    assert "best validation m" in out
+
+    code, out, err = invoke(
+        *("evaluate", name, "--run", tmp_path / "run", "--data", tmp_path / "cases", "--part", "all"),
+        *("-o", tmp_path / "scores", "--json"),
+    )
+
+    assert code == 0, err
+    scores = json.loads(out)["scores"]["all"]
+    assert len({score.split()[0] for score in scores}) == kinds
+    assert 0 < scores["CBF MAE in brain"]["mean"] < 1
+    assert (tmp_path / "scores" / "examples.png").is_file()
+
+
+def test_reference_maps_and_settings_are_chosen(tmp_path: Path) -> None:
+    order = ("--patients", 1, "--seed", 1, "--size", 64, "--processes", 1)
+    code, _, err = invoke(
+        *("data", "simulate", "dsc-gan", "-o", tmp_path / "b", "--setting", "B", "--reference", "bolus"),
+        *order,
+    )
+    assert code == 0, err
+    assert read_manifest(tmp_path / "b").source["reference"] == "bolus"
+    code, _, err = invoke("data", "simulate", "ica", "-o", tmp_path / "c", "--reference", "bolus", *order)
+    assert code == 2
+    assert "unknown reference" in err
+    code, _, err = invoke("predict", "dsc-gan", tmp_path / "b", "-o", tmp_path / "d")
+    assert code == 2
+    assert "X-ray" in err

@@ -306,6 +306,8 @@ def predict(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     terminal = Terminal(as_json=as_json, quiet=quiet)
     with terminal.reporting():
         task = _task(name)
+        if task.head != "foreground":
+            raise BadRecipe(f"{name} outlines nothing on X-ray runs", remedy="Use `bolus learn evaluate`.")
         document = angiograms.predict(Segmenter(_network(task, run, weights, threads)), study, out)
         if as_json:
             terminal.document(document)

@@ -49,6 +49,31 @@ def test_the_ctp_network_gives_maps_from_0_to_1_of_any_size(options):
     assert 0 < float(maps.min()) < float(maps.max()) < 1
 
 
+@pytest.mark.parametrize("name", ["ctp_unet", "pix2pix"])
+@pytest.mark.parametrize("sides", [(64, 96), (81, 70)])
+def test_any_side_is_answered_at_its_own_size(name, sides):
+    levels = 6 if name == "pix2pix" else 5
+    network = build(name, 3, {"width": 2, "levels": levels, "outputs": 2}).eval()
+    assert network(torch.randn(1, 3, *sides)).shape == (1, 2, *sides)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "channels", "options"),
+    [
+        ("ctp_unet", 9, {"width": 2, "levels": 5}),
+        ("temp_pix2pix", 64, {"width": 1, "outputs": 2}),
+    ],
+)
+def test_networks_answer_alike_without_pytorch(name, channels, options, tmp_path):
+    pytest.importorskip("onnx")
+    from bolus.learn.export import TOLERANCE, check_parity, write_onnx
+
+    network = build(name, channels, options).eval()
+    write_onnx(network, channels, tmp_path / "network.onnx")
+    assert check_parity(network, channels, tmp_path / "network.onnx") <= TOLERANCE
+
+
 def test_kernels_of_two_do_not_move_what_they_show():
     network = build("ctp_unet", 1, {"width": 2, "levels": 3}).eval()
     for parameter in network.parameters():

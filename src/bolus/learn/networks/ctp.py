@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 
 class CtpUNet(nn.Module):
@@ -61,14 +62,16 @@ class CtpUNet(nn.Module):
     def forward(self, image: Any) -> Any:
         """Return maps `(cases, outputs, y, x)`, 0-1, of slices `(cases, frames, y, x)`.
 
-        Sides are multiples of 2 to the power of the levels less one.
+        Sides are best multiples of 2 to the power of the levels less one; others work where they are no
+        shorter.
         """
         levels = [self.down[0](image)]
         for double in self.down[1:]:
             levels.append(double(self.pool(levels[-1])))
         below = levels.pop()
         for up, double in zip(self.up, self.after, strict=True):
-            above, beside = up(below), levels.pop()
+            beside = levels.pop()
+            above = functional.interpolate(up(below), size=beside.shape[-2:])
             below = double(above + beside if self.merge == "add" else torch.cat([beside, above], dim=1))
         return self.last(below).sigmoid()
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from bolus.core.errors import BadRecipe
 
@@ -54,15 +55,17 @@ class Pix2Pix(nn.Module):
     def forward(self, image: Any) -> Any:
         """Return maps `(cases, outputs, y, x)`, -1 to 1, of slices `(cases, channels, y, x)`.
 
-        Sides are multiples of 2 to the power of the levels, twice that or more.
+        Sides are best multiples of 2 to the power of the levels; others work where they are no shorter.
         """
         levels = [self.down[0](image)]
         for down in self.down[1:]:
             levels.append(down(levels[-1]))
         below = levels.pop()
         for up in self.up:
-            below = torch.cat([levels.pop(), up(below)], dim=1)
-        return self.last(nn.functional.relu(below)).tanh()
+            beside = levels.pop()
+            below = torch.cat([beside, functional.interpolate(up(below), size=beside.shape[-2:])], dim=1)
+        made = self.last(functional.relu(below))
+        return functional.interpolate(made, size=image.shape[-2:]).tanh()
 
 
 class TempPix2Pix(nn.Module):
