@@ -142,6 +142,14 @@ def _write_pictures(
         row = ranked[round(part * (len(ranked) - 1))]
         case = cases.case(place[row.file])
         shown.append((f"{label}: {name} {row.scores[name]:.3f}", case, task.answer(network, case)))
-    draw = pictures.map_examples if shown[0][1].target.dtype.kind == "f" else pictures.examples
-    draw(out / "examples.png", shown)
+    _painter(shown[0][1])(out / "examples.png", shown)
     return ["distribution.png", "examples.png"]
+
+
+def _painter(case: Case) -> Any:
+    """Return what draws cases of this kind: labels, maps or masks."""
+    from bolus.learn import pictures
+
+    if case.target.ndim == 1:
+        return pictures.label_examples
+    return pictures.map_examples if case.target.dtype.kind == "f" else pictures.examples

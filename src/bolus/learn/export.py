@@ -21,6 +21,7 @@ from bolus.core.errors import BadInput
 from bolus.learn import checkpoint, files, infer
 from bolus.learn import recipe as recipes
 from bolus.learn.card import Card, write_card
+from bolus.learn.frame import MULTIPLE
 from bolus.learn.learner import channels_of
 from bolus.learn.networks import HEADS, build
 from bolus.learn.recipe import TrainRecipe
@@ -31,7 +32,13 @@ OPSET: Final = 18
 """Of ONNX: the oldest that PyTorch's exporter writes without converting."""
 TOLERANCE: Final = 1e-4
 """Largest difference between the answers of PyTorch and onnxruntime."""
-_SIDES: Final = (64, 96)  # of the image that is traced; the check uses others
+_TRACED: Final = {"cases": 2, "pictures": 4, "y": 64, "x": 96}
+_CHECKED: Final = (
+    {"cases": 1, "pictures": 2, "y": 128, "x": 128},
+    {"cases": 3, "pictures": 7, "y": 160, "x": 64},
+)
+"""Sizes of the axes that are free: of the input that is traced, and of those that answers are compared at."""
+_LEAST: Final = {"cases": 1, "pictures": 1, "y": 32, "x": 32}
 
 
 def network_of(task: Task, recipe: TrainRecipe, weights: Path) -> Any:
@@ -96,19 +103,27 @@ def export(task: Task, run: Path, out: Path, scores: Mapping[str, Any] | None = 
         If onnxruntime answers otherwise than PyTorch.
     """
     recipe = recipes.read(run / RECIPE)
-    network, channels = network_of(task, recipe, run / BEST), channels_of(task, recipe)
+    network, axes = network_of(task, recipe, run / BEST), axes_of(task, recipe)
     with files.whole(out) as made:
-        write_onnx(network, channels, made)
-        check_parity(network, channels, made)
+        write_onnx(network, axes, made)
+        check_parity(network, axes, made)
     signed = replace(card_of(task, run, scores), files={out.name: files.sha256(out)}, version=__version__)
     write_card(signed, out.with_suffix(".json"))
     return signed
 
 
-def write_onnx(network: Any, channels: int, path: Path) -> None:
-    """Write a network of images as ONNX; cases and both sides of the image may be any number."""
-    example = torch.zeros(2, channels, *_SIDES)
-    free = {0: torch.export.Dim("cases"), 2: torch.export.Dim("y", min=32), 3: torch.export.Dim("x", min=32)}
+def axes_of(task: Task, recipe: TrainRecipe) -> tuple[int | str, ...]:
+    """Return the axes of a network's input: their sizes, and the names of those that are free."""
+    known = {"channels": channels_of(task, recipe), "side": -(-recipe.size // MULTIPLE) * MULTIPLE}
+    return tuple(known.get(axis, axis) if isinstance(axis, str) else axis for axis in task.axes)
+
+
+def write_onnx(network: Any, axes: tuple[int | str, ...], path: Path) -> None:
+    """Write a network as ONNX; axes with a name may have any size."""
+    example = torch.zeros(_sizes(axes, _TRACED))
+    free = {
+        i: torch.export.Dim(axis, min=_LEAST[axis]) for i, axis in enumerate(axes) if isinstance(axis, str)
+    }
     with _hushed():
         torch.onnx.export(
             network,
@@ -147,8 +162,12 @@ def _bare(path: Path) -> None:
     onnx.save(model, path)
 
 
-def check_parity(network: Any, channels: int, path: Path) -> float:
-    """Compare the answers of both on images of sizes that were not traced.
+def _sizes(axes: tuple[int | str, ...], free: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(free[axis] if isinstance(axis, str) else axis for axis in axes)
+
+
+def check_parity(network: Any, axes: tuple[int | str, ...], path: Path) -> float:
+    """Compare the answers of both on inputs of sizes that were not traced.
 
     Returns
     -------
@@ -162,8 +181,8 @@ def check_parity(network: Any, channels: int, path: Path) -> float:
     draw = np.random.default_rng(0)
     session = infer.session(path, 1)
     worst = 0.0
-    for shape in ((1, channels, 128, 128), (3, channels, 160, 64)):
-        image = draw.random(shape, dtype=np.float32)
+    for free in _CHECKED:
+        image = draw.random(_sizes(axes, free), dtype=np.float32)
         with torch.inference_mode():
             wanted = network(torch.from_numpy(image)).numpy()
         found = session.run(None, {session.get_inputs()[0].name: image})[0]

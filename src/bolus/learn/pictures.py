@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bolus.core.arrays import Float32s
 from bolus.learn.cases import Case
+from bolus.learn.runs import pointed
 
 TRUE, FOUND = "#e69f00", "#56b4e9"
 """Colours of truth and answer, told apart by colour-blind readers as well."""
@@ -93,4 +94,28 @@ def map_examples(path: Path, shown: Sequence[tuple[str, Case, Any]]) -> None:
             place.imshow(values, cmap="viridis", vmin=0.0, vmax=highest, interpolation="nearest")
             place.set_axis_off()
         above.set_title(f"{title}\n{case.patient}", fontsize=9)
+    figure.savefig(path, dpi=120)
+
+
+def label_examples(path: Path, shown: Sequence[tuple[str, Case, Any]]) -> None:
+    """Draw cases that have a label: what is darkest over time, with the true and the found place, if any.
+
+    Parameters
+    ----------
+    path
+        PNG file to write.
+    shown
+        Title, case with frames `(..., y, x)`, and answer of each: a chance, or with the place before it.
+    """
+    figure = Figure(figsize=(4.0 * len(shown), 4.4), layout="constrained")
+    for axes, (title, case, answer) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
+        axes.imshow(case.image.reshape(-1, *case.image.shape[-2:]).min(axis=0), cmap="gray")
+        place = case.extra.get("place_px", np.full(2, np.nan))
+        if np.isfinite(place).all():
+            axes.plot(*place, "+", color=TRUE, markersize=14)
+        found = pointed(answer, (case.image.shape[-2], case.image.shape[-1]))
+        if found is not None:
+            axes.plot(found.x, found.y, "x", color=FOUND, markersize=12)
+        axes.set_title(f"{title}\n{case.patient} {case.view}", fontsize=9)
+        axes.set_axis_off()
     figure.savefig(path, dpi=120)

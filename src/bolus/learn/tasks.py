@@ -47,6 +47,9 @@ class Task:
         For the cards of its networks.
     inputs
         Names of the arrays that `fit` makes and the network takes, in order.
+    axes
+        Of the network's input: sizes, `channels`, `side` for the recipe's size, and names of those that are
+        free: `cases`, `pictures`, `y` and `x`.
     references
         What the simulator can give as truth: its own, or what `bolus` makes of a scan.
     """
@@ -67,6 +70,7 @@ class Task:
     intended_use: str
     not_for: tuple[str, ...]
     inputs: tuple[str, ...] = ("image",)
+    axes: tuple[int | str, ...] = ("cases", "channels", "y", "x")
     references: tuple[str, ...] = ("truth",)
 
     def preset(self, name: str) -> TrainRecipe:
@@ -361,6 +365,7 @@ _THROMBUS: Final = Task(
     simulate=_simulate_clots,
     intended_use="Studying the detection of clots on DSA runs, for research.",
     not_for=(RESEARCH_ONLY, "finding or excluding clots in patients", "posterior circulation"),
+    axes=("cases", "pictures", 3, "side", "side"),
 )
 
 _CORE_PAPER: Final = TrainRecipe(
@@ -413,6 +418,7 @@ _CORE_SIZE: Final = Task(
     simulate=_simulate_strokes,
     intended_use="Studying what raw CT perfusion says of the core without maps, for research.",
     not_for=(RESEARCH_ONLY, "selecting patients for treatment", "measuring the core"),
+    axes=("cases", 2, core_size.N_FRAMES, "side", "side"),
 )
 
 TASKS: Final[Mapping[str, Task]] = MappingProxyType(

@@ -19,6 +19,8 @@ from bolus.learn.train import Run, train  # noqa: E402
 TASK = TASKS["ica"]
 pytestmark = pytest.mark.slow  # the exporter takes ten seconds
 
+IMAGES = ("cases", 1, "y", "x")
+
 
 def test_a_training_becomes_a_network_with_a_card(tubes, tmp_path):
     recipe = replace(
@@ -50,14 +52,14 @@ def test_a_training_becomes_a_network_with_a_card(tubes, tmp_path):
     assert b".py" not in content
     assert b"site-packages" not in content
     trained = network_of(TASK, recipe, tmp_path / "run" / "best.safetensors")
-    assert check_parity(trained, 1, path) < 1e-4
+    assert check_parity(trained, IMAGES, path) < 1e-4
     with pytest.raises(BadInput, match="answers otherwise"):
-        check_parity(torch.nn.Sequential(build("unet", 1, {"width": 8}), HEADS["foreground"]()), 1, path)
+        check_parity(torch.nn.Sequential(build("unet", 1, {"width": 8}), HEADS["foreground"]()), IMAGES, path)
 
 
 def test_the_full_size_network_is_exported_as_it_is(tmp_path):
     recipe = TASK.preset("paper")
     torch.manual_seed(0)
     network = torch.nn.Sequential(build(recipe.network, 1, recipe.options), HEADS["foreground"]()).eval()
-    write_onnx(network, 1, tmp_path / "paper.onnx")
-    assert check_parity(network, 1, tmp_path / "paper.onnx") < 1e-4
+    write_onnx(network, IMAGES, tmp_path / "paper.onnx")
+    assert check_parity(network, IMAGES, tmp_path / "paper.onnx") < 1e-4
