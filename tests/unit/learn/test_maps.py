@@ -143,3 +143,15 @@ def test_arms_are_of_one_size():
         ("small", "small-pix2pix"), ("paper", "paper-pix2pix-matched"), ("code", "code-pix2pix-matched")
     ):  # fmt: skip
         assert counts[partner] == pytest.approx(counts[arm], rel=0.05)
+
+
+def test_maps_are_drawn_above_their_answers(tmp_path):
+    from PIL import Image
+
+    from bolus.learn.pictures import map_examples
+
+    one = case(DSC)
+    found = np.where(np.arange(5)[:, None, None] == 3, one.target, np.nan)  # Tmax alone was learned
+    map_examples(tmp_path / "maps.png", [("best", one, found), ("worst", one, found)])
+    drawn = np.asarray(Image.open(tmp_path / "maps.png").convert("RGB"), dtype=int)
+    assert (np.ptp(drawn, axis=2) > 60).mean() > 0.2  # colours, where the four maps are
