@@ -18,6 +18,7 @@ from bolus.learn.cases import Case, CaseSet, Manifest
 from bolus.learn.infer import Network
 from bolus.learn.score import over_patients
 from bolus.learn.tasks import Task
+from bolus.learn.verdicts import summary, verdict
 
 SCORES: Final = "scores.json"
 KIND: Final = "bolus scores"
@@ -93,6 +94,9 @@ def write(task: Task, network: Network, manifest: Manifest, rows: Sequence[Row],
         "data": dict(manifest.source),
         "scores": summarise(rows),
     }
+    if {"chance", "truth"} <= rows[0].scores.keys():
+        judged = [verdict(row.patient, row.view, row.site, row.scores, row.meta) for row in rows]
+        document["verdicts"] = summary(judged)
     with folder.replaced(out, folder.Manifest(SCORES, (KIND,))) as made:
         names = _write_rows(made / "cases.csv", rows)
         names += _write_pictures(made, task, network, manifest, rows)
