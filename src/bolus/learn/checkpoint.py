@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from bolus.core.errors import ShapeMismatch, UnreadableFile
 from bolus.learn import files
+from bolus.learn.networks.backbones.imagenet import load_imagenet, read_tensors
 
 
 def save_weights(network: Any, path: Path) -> None:
@@ -40,6 +41,31 @@ def load_weights(network: Any, path: Path) -> None:
     except RuntimeError as error:
         found = str(error).splitlines()[-1].strip()
         raise ShapeMismatch("the weights are of another network", where=path, found=found) from error
+
+
+def begin_with(network: Any, path: Path) -> None:
+    """Read weights to begin with: of the same network, or of its backbone alone, learned on ImageNet.
+
+    Parameters
+    ----------
+    network
+        Of `bolus.learn.networks.build`.
+    path
+        Weights of an earlier training, or a file of torchvision or timm (`.safetensors`, `.pth`) for a
+        network that has a backbone.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is missing or holds no weights.
+    ShapeMismatch
+        If they are those of another network.
+    """
+    cnn = getattr(network, "cnn", None)
+    if cnn is None or any(name.startswith("cnn.") for name in read_tensors(path)):
+        load_weights(network, path)
+    else:
+        load_imagenet(cnn, path)
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:

@@ -58,7 +58,7 @@ def load_imagenet(network: Any, path: Path) -> None:
     ShapeMismatch
         If they are those of another network.
     """
-    tensors = renamed(_read(path))
+    tensors = renamed(read_tensors(path))
     own = network.state_dict()
     for name in own:
         if name.endswith("num_batches_tracked"):  # old files lack the count
@@ -80,7 +80,14 @@ def renamed(tensors: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_tensors(path: Path) -> dict[str, Any]:
+    """Read tensors by name, from `.safetensors` or what `torch.save` wrote; nothing in the file is run.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is missing or holds no weights.
+    """
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
