@@ -172,14 +172,21 @@ def test_what_cannot_be_done_is_said(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("name", "kinds"), [("ctp-unet", 3), ("dsc-gan", 5)])
-def test_map_networks_are_made_from_simulated_patients(name: str, kinds: int, tmp_path: Path) -> None:
+CRITIC = ("--set", "critic=patchgan", "--set", "critic_options={width=4}", "--set", "betas=[0.5, 0.999]")
+
+
+@pytest.mark.parametrize(("name", "kinds", "more"), [("ctp-unet", 3, ()), ("dsc-gan", 5, CRITIC)])
+def test_map_networks_are_made_from_simulated_patients(
+    name: str, kinds: int, more: tuple[str, ...], tmp_path: Path
+) -> None:
     pytest.importorskip("torch")
     order = ("--patients", 3, "--seed", 1, "--size", 64, "--processes", 1)
     code, _, err = invoke("data", "simulate", name, "-o", tmp_path / "cases", *order)
     assert code == 0, err
     small = ("--set", "size=64", "--set", "precision=float32", "--epochs", 1, "--threads", 1)
-    code, out, err = invoke("train", name, "--data", tmp_path / "cases", "-o", tmp_path / "run", *small)
+    code, out, err = invoke(
+        "train", name, "--data", tmp_path / "cases", "-o", tmp_path / "run", *small, *more
+    )
     assert code == 0, err
     assert "best validation m" in out
 
