@@ -32,6 +32,12 @@ _FEWEST_FRAMES: Final = 4
 _STEP_S: Final = (0.25, 0.5)
 """Bounds of the even time step [s]: Marc 2023 resamples to 1 s, its successor to 0.25 s."""
 _LIKELY: Final = 0.5
+_SURE: Final = 0.9
+_DOUBTFUL: Final = 0.75
+"""Least part of the outline that a network is sure of. In 120 views of simulated carotid injections it is
+0.77-0.89, in nine of ten at another site 0.77 or more; after other injections less in four of five."""
+_NONE: Final = 0.6
+"""Under this part there is no carotid artery: half of those others, no carotid injection at either site."""
 _VISIBLE: Final = 3.0
 """Pixels whose contrast, averaged over three frames, stays under so many SDs of the noise have no map."""
 _BLOCK: Final = 16_384
@@ -197,16 +203,28 @@ def _input(run: Run, recipe: Recipe, carotid: Segment | None) -> Vessels:
         return vessels.find_vessels(run.contrast, everything, aif=aif, vof="none", partial_volume=False)
     if carotid is None or recipe.aif == "physics":
         return _by_filling(run)
-    mask, noticed = vessels.largest_part(carotid(run.minip, run.field) > _LIKELY)
+    chance: Volume = carotid(run.minip, run.field)
+    mask, noticed = vessels.largest_part(chance > _LIKELY)
+    doubts = (*([noticed] if noticed else []), *_doubt(chance))
     if mask.any():
         found = vessels.carotid_input(run.contrast, mask, "internal carotid artery found by a network")
-        return replace(found, findings=(*found.findings, *([noticed] if noticed else [])))
-    text = (
-        "The network found no internal carotid artery (another vessel was injected, or it knows no such "
-        "view): the maps are relative to the artery that fills first."
-    )
+        return replace(found, findings=(*found.findings, *doubts))
     found = _by_filling(run)
-    return replace(found, findings=(*found.findings, Finding("NO_CAROTID", Severity.FAIL, text)))
+    return replace(found, findings=(*found.findings, *doubts))
+
+
+def _doubt(chance: Volume) -> tuple[Finding, ...]:
+    """Say where the network found no artery, or one that it is not sure of."""
+    likely = chance > _LIKELY
+    sure = np.count_nonzero(chance > _SURE) / max(int(np.count_nonzero(likely)), 1)
+    if sure >= _DOUBTFUL:
+        return ()
+    what = "found none" if not likely.any() else f"is sure of {100 * sure:.0f} % of what it outlined only"
+    text = (
+        f"The network that looks for the internal carotid artery {what} (another artery was injected, or it "
+        "knows no such view): look at the outline, or give a mask with --aif."
+    )
+    return (Finding("NO_CAROTID", Severity.FAIL if sure < _NONE else Severity.WARN, text, sure),)
 
 
 def _by_filling(run: Run) -> Vessels:
