@@ -63,7 +63,7 @@ def examples(path: Path, shown: Sequence[tuple[str, Case, Any]]) -> None:
     shown
         Title, case with an image `(1, y, x)` and a mask, and probability `(1, y, x)` of each.
     """
-    figure = Figure(figsize=(4.0 * len(shown), 4.4), layout="constrained")
+    figure = Figure(figsize=(4.0 * len(shown), 5.0), layout="constrained")
     for axes, (title, case, answer) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
         axes.imshow(-case.image[0], cmap="gray", interpolation="nearest")
         for mask, colour in ((case.target[0] > 0, TRUE), (answer[0] >= 0.5, FOUND)):
@@ -107,7 +107,7 @@ def label_examples(path: Path, shown: Sequence[tuple[str, Case, Any]]) -> None:
     shown
         Title, case with frames `(..., y, x)`, and answer of each: a chance, or with the place before it.
     """
-    figure = Figure(figsize=(4.0 * len(shown), 4.4), layout="constrained")
+    figure = Figure(figsize=(4.0 * len(shown), 5.0), layout="constrained")
     for axes, (title, case, answer) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
         axes.imshow(case.image.reshape(-1, *case.image.shape[-2:]).min(axis=0), cmap="gray")
         place = case.extra.get("place_px", np.full(2, np.nan))
