@@ -20,7 +20,7 @@ BLOCK = 16_384
 _BRIGHTEST = 0.005
 """Share of voxels that must rise together for a bolus to be there."""
 _BRIGHTEST_XRAY = 0.02
-"""The same for X-ray runs: vessels fill a twentieth of the field, shadows of moved bone its brightest."""
+"""Share that may do so instead in X-ray runs, where shadows of moved bone can be brighter than vessels."""
 _TALL = 0.1
 """Share of voxels that vessels are looked for in: they are 1-5 % of the intracranial volume."""
 _AT_LEAST = 30
@@ -254,15 +254,12 @@ def _early(voxels: Voxels, rises: Float32s) -> Float64s:
 def _require_bolus(voxels: Voxels, rises: Float32s) -> None:
     """Refuse a series whose brightest voxels do not rise together."""
     _usable(rises)
-    share = _BRIGHTEST_XRAY if voxels.modality is Modality.XA else _BRIGHTEST
-    brightest = _tallest(rises, share)
-    alone = float(rises[brightest].mean())
-    together = upward(voxels.curves[brightest], voxels.modality).mean(axis=0, keepdims=True)
-    smooth = _median3(together)
-    height = float(smooth.max() - _rest(smooth, voxels.modality)[0])
-    weakest = _WEAKEST[voxels.unit]
-    if height > weakest and height >= (_TOGETHER + _BY_CHANCE / brightest.size**0.5) * alone:
+    shares = (_BRIGHTEST, _BRIGHTEST_XRAY) if voxels.modality is Modality.XA else (_BRIGHTEST,)
+    told = [_rise_together(voxels, rises, share) for share in shares]
+    if any(is_bolus for is_bolus, _, _ in told):
         return
+    _, height, alone = told[-1]
+    weakest = _WEAKEST[voxels.unit]
     kind = {Unit.HU: "HU", Unit.SIGNAL: "of the signal", Unit.NAT: "nat"}[voxels.unit]
     raise NoBolus(
         "no passage of contrast could be found",
@@ -270,6 +267,17 @@ def _require_bolus(voxels: Voxels, rises: Float32s) -> None:
         found=f"{height:.3g} {kind} together, {alone:.3g} each on its own",
         remedy="Check that contrast was given and that this is the dynamic series (bolus info).",
     )
+
+
+def _rise_together(voxels: Voxels, rises: Float32s, share: float) -> tuple[bool, float, float]:
+    """Return whether the brightest share of voxels rises together, how high it does, and each on its own."""
+    brightest = _tallest(rises, share)
+    alone = float(rises[brightest].mean())
+    together = upward(voxels.curves[brightest], voxels.modality).mean(axis=0, keepdims=True)
+    smooth = _median3(together)
+    height = float(smooth.max() - _rest(smooth, voxels.modality)[0])
+    least = max(_WEAKEST[voxels.unit], (_TOGETHER + _BY_CHANCE / brightest.size**0.5) * alone)
+    return height > _WEAKEST[voxels.unit] and height >= least, height, alone
 
 
 def _tissue_arrival(voxels: Voxels, tissue: Mask, settling: int, n_start: int) -> int | None:
