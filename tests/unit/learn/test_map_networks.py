@@ -70,8 +70,9 @@ def test_networks_answer_alike_without_pytorch(name, channels, options, tmp_path
     from bolus.learn.export import TOLERANCE, check_parity, write_onnx
 
     network = build(name, channels, options).eval()
-    write_onnx(network, channels, tmp_path / "network.onnx")
-    assert check_parity(network, channels, tmp_path / "network.onnx") <= TOLERANCE
+    axes = ("cases", channels, "y", "x")
+    write_onnx(network, axes, tmp_path / "network.onnx")
+    assert check_parity(network, axes, tmp_path / "network.onnx") <= TOLERANCE
 
 
 def test_kernels_of_two_do_not_move_what_they_show():

@@ -57,7 +57,9 @@ def test_it_learns(tubes, tmp_path):
 
 @pytest.mark.slow
 def test_it_finds_what_it_never_saw(tubes, tmp_path):
-    recipe = replace(TINY, epochs=60, augment=(), options={"width": 8, "outputs": 1}, lr=5e-3)
+    recipe = replace(
+        TINY, epochs=240, stop_after=240, augment=(), options={"width": 8, "outputs": 1}, lr=5e-3
+    )
     assert trained(tubes, tmp_path / "run", recipe) > 0.8
 
 
