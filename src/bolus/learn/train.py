@@ -201,7 +201,7 @@ def _resume(learner: Learner, run: Run, crew: Crew) -> None:
     if run.resume and (run.folder / STATE).is_file():
         learner.restore(checkpoint.load_state(run.folder / STATE, crew.device))
     elif run.begin_with is not None:
-        checkpoint.load_weights(learner.bare, run.begin_with)
+        checkpoint.begin_with(learner.bare, run.begin_with)
 
 
 def _is_over(learner: Learner, recipe: TrainRecipe) -> bool:
