@@ -2,16 +2,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+RUNS := .venv/.runs
 
 .PHONY: demo test test-fast check docs bench weights clean
 
-$(STAMP): pyproject.toml constraints.txt
+$(RUNS): pyproject.toml constraints.txt  # what running takes: no PyTorch
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bolus needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(STAMP): $(RUNS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs,learn]'
 	touch $@
 
-demo: $(STAMP)  ## simulate a CT perfusion study as DICOM, run it, print the table and the report's path
+demo: $(RUNS)  ## simulate a CT perfusion study as DICOM, run it, print the table and the report's path
 	rm -rf demo
 	$(BIN)/bolus phantom ct -o demo/study --seed 7 --motion
 	$(BIN)/bolus run demo/study/dicom -o demo/result
