@@ -276,7 +276,7 @@ def _rise_together(voxels: Voxels, rises: Float32s, share: float) -> tuple[bool,
     together = upward(voxels.curves[brightest], voxels.modality).mean(axis=0, keepdims=True)
     smooth = _median3(together)
     height = float(smooth.max() - _rest(smooth, voxels.modality)[0])
-    least = max(_WEAKEST[voxels.unit], (_TOGETHER + _BY_CHANCE / brightest.size**0.5) * alone)
+    least = (_TOGETHER + _BY_CHANCE / brightest.size**0.5) * alone
     return height > _WEAKEST[voxels.unit] and height >= least, height, alone
 
 
