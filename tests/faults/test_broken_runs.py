@@ -94,6 +94,18 @@ def test_two_patients_in_one_folder_are_not_two_views(study, tmp_path):
     assert "--series" in message
 
 
+@pytest.mark.parametrize(
+    "options", [("--aif", "kmeans"), ("--vof", "3,4,0"), ("--leakage",), ("--mask", "brain.nii.gz")]
+)
+def test_choices_of_other_modalities_are_refused_and_not_ignored(study, tmp_path, options):
+    (tmp_path / "brain.nii.gz").write_bytes(b"")
+    asked = [str(tmp_path / o) if o.endswith(".gz") else o for o in options]
+    done = call("run", study / "dicom", "-o", tmp_path / "out", *asked)
+    assert done.exit_code == 2, done.output
+    assert "X-ray run" in done.output
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.fixture
 def weights(tmp_path, monkeypatch):
     """Move the network that is shipped to where a test may spoil it."""

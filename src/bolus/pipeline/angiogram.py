@@ -31,6 +31,8 @@ internal carotid artery."""
 _FEWEST_FRAMES: Final = 4
 _STEP_S: Final = (0.25, 0.5)
 """Bounds of the even time step [s]: Marc 2023 resamples to 1 s, its successor to 0.25 s."""
+_ELSEWHERE: Final = ("mask", "vof", "leakage", "bootstrap")
+"""Choices for CT and MR that have no meaning here."""
 _LIKELY: Final = 0.5
 _SURE: Final = 0.9
 _DOUBTFUL: Final = 0.75
@@ -176,8 +178,9 @@ def _require_run(series: Series) -> None:
 
 
 def _check(series: Series, recipe: Recipe) -> None:
-    """Refuse now what would be refused later."""
+    """Refuse now what would be refused later, and what a run would leave out without a word."""
     _require_run(series)
+    _require_fitting(recipe)
     if recipe.method not in deconvolve.METHODS:
         raise BadRecipe(
             "unknown deconvolution method",
@@ -188,6 +191,23 @@ def _check(series: Series, recipe: Recipe) -> None:
         raise BadRecipe("unknown filter", wanted=", ".join(("auto", *prepare.METHODS)), found=recipe.filter)
     if recipe.aif != "physics":
         given(recipe.aif, "AIF", series.grid, Unit.NAT)
+
+
+def _require_fitting(recipe: Recipe) -> None:
+    for name in _ELSEWHERE:
+        value = getattr(recipe, name)
+        if value != getattr(DEFAULT, name) and value != "none":
+            raise BadRecipe(
+                f"{name} does not go with an X-ray run",
+                found=repr(value),
+                remedy="Leave it out, or give it with a CT or MR study.",
+            )
+    if recipe.aif in vessels.METHODS and recipe.aif != "auto":
+        raise BadRecipe(
+            "unknown search for the artery of an X-ray run",
+            wanted="auto, physics, MASK.nii.gz, FILE.csv or x,y,z",
+            found=recipe.aif,
+        )
 
 
 def _time_step(series: Series, recipe: Recipe) -> float:
