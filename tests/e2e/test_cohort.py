@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from bolus import phantom
 from bolus.apps.cli import app
+from bolus.apps.cohort import Job, _key
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -65,6 +66,15 @@ def test_other_choices_are_another_run(patients, result, tmp_path):
     assert done.exit_code == 0, done.output
     document = json.loads((result / "anna" / "summary.json").read_text())
     assert document["views"]["ap"]["recipe"]["deconvolve"]["method"] == "ssvd"
+
+
+def test_a_recipe_that_was_changed_is_another_run(patients, result, tmp_path):
+    recipe, bad = tmp_path / "recipe.toml", patients / "berta"
+    recipe.write_text('[deconvolve]\nmethod = "paper"\n')
+    keys = [_key(Job("berta", bad), ["--recipe", str(recipe)])]
+    recipe.write_text('[deconvolve]\nmethod = "csvd"\n')
+    keys.append(_key(Job("berta", bad), ["--recipe", str(recipe)]))
+    assert keys[0] != keys[1]
 
 
 def test_a_folder_without_studies_and_one_of_others_are_refused(patients, tmp_path):

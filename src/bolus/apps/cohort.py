@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,9 +17,10 @@ import typer
 
 from bolus.apps.terminal import Exit, Terminal
 from bolus.core.errors import BadInput, OutputFailed
+from bolus.learn import files
 
 TABLE: Final = "cohort.csv"
-STATE: Final = "state"
+STATE: Final = ".cohort"
 _ARCHIVES: Final = (".zip", ".nii", ".nii.gz", ".dcm")
 _DONE: Final = frozenset({Exit.DONE, Exit.WITHHELD, Exit.UNUSABLE})
 """Exit codes that another try would give again."""
@@ -104,7 +104,7 @@ def _run_all(
 
 
 def _run(job: Job, out: Path, options: list[str], *, again: bool) -> None:
-    key = hashlib.sha256(json.dumps([str(job.study.resolve()), options]).encode()).hexdigest()
+    key = _key(job, options)
     before = _state(out, job)
     if not again and before.get("key") == key and before.get("exit") in _DONE:
         return
@@ -120,10 +120,15 @@ def _run(job: Job, out: Path, options: list[str], *, again: bool) -> None:
         *options,
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
-    state = {"key": key, "exit": done.returncode, "document": _document(done.stdout)}
-    made = out / STATE / f".{job.name}.json"
-    made.write_text(json.dumps(state), encoding="utf-8")
-    os.replace(made, _place(out, job))  # noqa: PTH105 - one step, also where the target is there
+    files.write_json(
+        _place(out, job), {"key": key, "exit": done.returncode, "document": _document(done.stdout)}
+    )
+
+
+def _key(job: Job, options: list[str]) -> str:
+    """Tell apart what was asked for: the study, the options, and what stands in the files that they name."""
+    read = [Path(text).read_text(encoding="utf-8") for text in options if Path(text).is_file()]
+    return hashlib.sha256(json.dumps([str(job.study.resolve()), options, read]).encode()).hexdigest()
 
 
 def _document(text: str) -> Any:
@@ -177,9 +182,7 @@ def _told(view: str, document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     names = [*_COLUMNS, *(name for name in rows[0] if name not in _COLUMNS)]
-    made = path.with_name(f".{path.name}")
-    with made.open("w", newline="", encoding="utf-8") as stream:
+    with files.whole(path) as made, made.open("w", newline="", encoding="utf-8") as stream:
         lines = csv.DictWriter(stream, names, lineterminator="\n")
         lines.writeheader()
         lines.writerows(rows)
-    os.replace(made, path)  # noqa: PTH105 - as above
