@@ -1,15 +1,19 @@
 """The statistics of the paper's experiments, on numbers whose answer is known."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from bolus.core.errors import BadRecipe
 from bolus.learn.cases import Manifest
-from bolus.learn.experiments import EXPERIMENTS, Bench, conduct
+from bolus.learn.experiments import EXPERIMENTS, Bench, conduct, training
 from bolus.learn.experiments.masks import _variants
 from bolus.learn.experiments.perfusion import MAPS, Pair, _by_dice, _differences, _test
-from bolus.learn.splits import Split
+from bolus.learn.experiments.training import ARMS
+from bolus.learn.splits import Split, split_patients
 from bolus.learn.tasks import task
 
 
@@ -89,3 +93,42 @@ def test_the_largest_part_is_kept_always_or_only_where_it_is_most_of_the_mask():
     assert np.count_nonzero(as_found) == 66
     assert np.count_nonzero(largest) == 36
     assert np.count_nonzero(guarded) == 66
+
+
+@pytest.fixture
+def small_bench(tubes, tmp_path):
+    pytest.importorskip("torch")
+    recipe = replace(
+        task("ica").preset("small"),
+        size=48,
+        options={"width": 4, "outputs": 1},
+        epochs=2,
+        batch=2,
+        precision="float32",
+    )
+    split = split_patients(tubes.patients, seed=1)
+    return Bench(task("ica"), tubes, split, recipe, tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_augmentation_trains_an_arm_a_row_and_takes_up_what_is_done(small_bench):
+    found = conduct("augmentation", small_bench)
+    assert [row[0] for row in found.rows] == list(ARMS)
+    n = len(small_bench.cases.of(small_bench.split.validation).entries)
+    assert {row[-1] for row in found.rows} == {str(n)}
+    log = small_bench.out / "trainings" / "augmentation-0" / "log.csv"
+    before = log.stat().st_mtime_ns
+    assert conduct("augmentation", small_bench).rows == found.rows
+    assert log.stat().st_mtime_ns == before
+    assert "Published, not reproduced" in (small_bench.out / "augmentation.md").read_text()
+
+
+@pytest.mark.slow
+def test_data_split_trains_every_pair_of_size_and_rate(small_bench, monkeypatch):
+    monkeypatch.setattr(training, "REDUCTIONS", (0, 50))
+    monkeypatch.setattr(training, "RATES", (1e-2, 1e-3))
+    found = conduct("data-split", small_bench)
+    assert [row[:2] for row in found.rows] == [("0 %", "4"), ("50 %", "2")]
+    runs = json.loads((small_bench.out / "data_split.json").read_text())["runs"]
+    assert [(run["left_out"], run["lr"]) for run in runs] == [(0, 1e-2), (0, 1e-3), (50, 1e-2), (50, 1e-3)]
+    assert (small_bench.out / "data_split_data_split.png").is_file()
