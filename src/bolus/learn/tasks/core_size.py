@@ -1,0 +1,74 @@
+"""Large or small cores by raw CT perfusion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from bolus.learn import core_size
+from bolus.learn.card import RESEARCH_ONLY
+from bolus.learn.cases import Case
+from bolus.learn.making import Order
+from bolus.learn.recipe import TrainRecipe
+from bolus.learn.tasks.task import Task
+
+
+def _simulate_strokes(order: Order) -> list[Case]:
+    from bolus.learn import strokes
+
+    return strokes.simulate(order)
+
+
+_CORE_PAPER: Final = TrainRecipe(
+    network="core_size",
+    size=core_size.SIDE_PX,
+    fitting={"threshold_ml": core_size.MEDIAN_ML},
+    loss="bce",
+    augment=("shift_rotate_slices", "flip_rows"),
+    optimizer="rmsprop",
+    lr=1e-3,
+    momentum=0.0,
+    weight_decay=0.0,
+    schedule="constant",
+    stop_after=200,
+    epochs=500,
+    batch=12,
+)
+
+CORE_SIZE: Final = Task(
+    name="core-size",
+    summary="Tells large cores from small ones by two slices of raw CT perfusion.",
+    takes="ganglionic and supraganglionic slice, every 1.5 s, -50 to 250 HU, (cases, 2, 32, y, x)",
+    gives="chance of a large core, 0-1, (cases, 1)",
+    channels=2,
+    head="label",
+    metric="log_loss",
+    mode="min",
+    presets=MappingProxyType(
+        {
+            "small": replace(
+                _CORE_PAPER,
+                options={"cnn": "small_vgg", "frozen": False, "dropout": 0.1},
+                augment=("shift_rotate_slices", "flip"),
+                optimizer="adamw",
+                weight_decay=1e-2,
+                schedule="cosine",
+                batch=6,
+                clip_norm=1.0,
+                precision="bf16",
+            ),
+            "paper": _CORE_PAPER,
+            # The paper's ablations.
+            "global": replace(_CORE_PAPER, options={"kernels": [11]}),
+            "local": replace(_CORE_PAPER, options={"kernels": [3]}),
+        }
+    ),
+    fit=core_size.fit,
+    answer=core_size.answer,
+    score=core_size.score,
+    simulate=_simulate_strokes,
+    intended_use="Studying what raw CT perfusion says of the core without maps, for research.",
+    not_for=(RESEARCH_ONLY, "selecting patients for treatment", "measuring the core"),
+    axes=("cases", 2, core_size.N_FRAMES, "side", "side"),
+)
