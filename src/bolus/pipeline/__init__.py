@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bolus.core.finding import Progress, silent
 from bolus.core.recipe import DEFAULT, Recipe
 from bolus.core.result import Result
@@ -9,9 +11,10 @@ from bolus.core.series import Series
 from bolus.core.units import Modality
 from bolus.deconvolve import Place
 from bolus.pipeline.angiogram import Segment, run_angiogram
+from bolus.pipeline.classify import Classifier, Seen, require_fitting
 from bolus.pipeline.volume import run_volume
 
-__all__ = ["Segment", "run"]
+__all__ = ["Classifier", "Seen", "Segment", "run"]
 
 
 def run(
@@ -20,6 +23,7 @@ def run(
     *,
     place: Place | None = None,
     carotid: Segment | None = None,
+    classifiers: Sequence[Classifier] = (),
     progress: Progress = silent,
 ) -> Result:
     """Turn a perfusion series into maps, lesions and findings.
@@ -35,6 +39,8 @@ def run(
     carotid
         What finds the internal carotid artery in an X-ray run, such as `bolus.learn.carotid()`; None finds
         it by when and how strongly its pixels fill.
+    classifiers
+        What answers questions about the study after the maps; the result holds their answers as `research`.
     progress
         Called as `progress(stage, done, total)`.
 
@@ -49,6 +55,9 @@ def run(
     BadRecipe
         If an option is unknown or does not go with this series.
     """
+    require_fitting(classifiers, series.modality)
     if series.modality is Modality.XA:
-        return run_angiogram(series, recipe, place=place, carotid=carotid, progress=progress)
-    return run_volume(series, recipe, place=place, progress=progress)
+        return run_angiogram(
+            series, recipe, place=place, carotid=carotid, classifiers=classifiers, progress=progress
+        )
+    return run_volume(series, recipe, place=place, classifiers=classifiers, progress=progress)

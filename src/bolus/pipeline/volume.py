@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from bolus.core.series import Concentration, Series, Voxels
 from bolus.core.units import Modality, Unit
 from bolus.core.vessel import VesselCurve, Vessels
 from bolus.pipeline.account import joined, mean_curve, versions
+from bolus.pipeline.classify import Classifier, Seen, classified
 from bolus.pipeline.given import given
 from bolus.pipeline.watch import Stopwatch
 
@@ -30,7 +32,12 @@ _CONTRAST = {Modality.CT: Unit.HU, Modality.MR: Unit.PER_SECOND}
 
 
 def run_volume(
-    series: Series, recipe: Recipe, *, place: deconvolve.Place | None = None, progress: Progress = silent
+    series: Series,
+    recipe: Recipe,
+    *,
+    place: deconvolve.Place | None = None,
+    classifiers: Sequence[Classifier] = (),
+    progress: Progress = silent,
 ) -> Result:
     """Turn a CT or MR series into maps, lesions and findings; see `bolus.pipeline.run`."""
     recipe = recipe.settled(series.modality)
@@ -53,7 +60,7 @@ def run_volume(
         )
         by_scan = (series.findings, scan.brain.findings, scan.contrast.findings)
         findings = joined(*by_scan, perfusion.vessels.findings, perfusion.findings, quality.check(evidence))
-    return Result(
+    result = Result(
         modality=series.modality,
         acquisition=series.acquisition,
         grid=series.grid,
@@ -73,6 +80,7 @@ def run_volume(
         timings_s=watch.seconds,
         versions=versions(),
     )
+    return classified(Seen(series, result), classifiers, watch)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
