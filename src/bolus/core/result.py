@@ -14,6 +14,7 @@ from bolus.core.grid import Grid
 from bolus.core.lesion import Lesions
 from bolus.core.maps import Maps
 from bolus.core.recipe import Recipe
+from bolus.core.research import ResearchResult
 from bolus.core.series import Acquisition
 from bolus.core.units import Modality, Unit
 from bolus.core.vessel import Vessels
@@ -97,6 +98,8 @@ class Result:
         Seconds by stage, in order.
     versions
         Versions by package.
+    research
+        Answers of the classifiers that were asked.
     """
 
     modality: Modality
@@ -117,6 +120,7 @@ class Result:
     findings: tuple[Finding, ...]
     timings_s: Mapping[str, float]
     versions: Mapping[str, str]
+    research: tuple[ResearchResult, ...] = ()
 
     @property
     def verdict(self) -> Severity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from bolus.core.series import Concentration, Series, Voxels
 from bolus.core.units import Modality, Unit
 from bolus.core.vessel import VesselCurve, Vessels
 from bolus.pipeline.account import joined, mean_curve, versions
+from bolus.pipeline.classify import Classifier, Seen, classified
 from bolus.pipeline.given import given
 from bolus.pipeline.mapper import NO_MAPPERS, Mapped, Mapper, Mappers, Scan, require_mapper
 from bolus.pipeline.watch import Stopwatch
@@ -36,6 +38,7 @@ def run_volume(
     *,
     place: deconvolve.Place | None = None,
     mappers: Mappers = NO_MAPPERS,
+    classifiers: Sequence[Classifier] = (),
     progress: Progress = silent,
 ) -> Result:
     """Turn a CT or MR series into maps, lesions and findings; see `bolus.pipeline.run`."""
@@ -61,7 +64,7 @@ def run_volume(
         )
         by_scan = (series.findings, scan.brain.findings, scan.contrast.findings)
         findings = joined(*by_scan, perfusion.vessels.findings, perfusion.findings, quality.check(evidence))
-    return Result(
+    result = Result(
         modality=series.modality,
         acquisition=series.acquisition,
         grid=series.grid,
@@ -81,6 +84,7 @@ def run_volume(
         timings_s=watch.seconds,
         versions=versions(),
     )
+    return classified(Seen(series, result), classifiers, watch)
 
 
 def _prepare(series: Series, recipe: Recipe, watch: Stopwatch, *, with_frames: bool) -> Scan:
