@@ -49,7 +49,7 @@ def run_volume(
     scan = _prepare(series, recipe, watch, with_frames=mapper is not None and mapper.takes_frames)
     scan = replace(scan, place=place)
     perfusion = _perfuse(scan, recipe, mapper, watch)
-    scan = replace(scan, raw=scan.raw.emptied(), frames=None)
+    scan = replace(scan, raw=scan.raw.emptied(), contrast=perfusion.contrast, frames=None)
     perfusion = _sure(perfusion, scan, recipe, watch)
     with watch("quality"):
         evidence = quality.Evidence(
@@ -109,7 +109,8 @@ def _prepare(series: Series, recipe: Recipe, watch: Stopwatch, *, with_frames: b
             voxels = voxels.within(~motion.unseen)
         voxels = _filtered(voxels, recipe, watch)
         contrast = tracer.to_concentration(voxels, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
-    return Scan(raw, contrast, brain, underlay, motion, frames)
+    way_mm = None if motion is None else motion.way_mm(series.times, contrast.times)
+    return Scan(raw, contrast, brain, underlay, motion, way_mm, frames)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,6 +118,7 @@ class Perfusion:
     """What one arterial curve makes of a scan."""
 
     vessels: Vessels
+    contrast: Concentration
     maps: Maps
     lesions: Lesions
     findings: tuple[Finding, ...]
@@ -148,13 +150,17 @@ def _solve(
 ) -> Perfusion:
     with watch("vessels"):
         found = _vessels(scan.raw, scan.brain, recipe, avoid=avoid)
+    with watch("steadying"):
+        if scan.way_mm is not None:
+            steadied = deconvolve.without_motion(scan.contrast, found.aif, scan.way_mm)
+            scan = replace(scan, contrast=steadied)
     with watch("deconvolve"):
         mapped = (mapper.make if mapper else _by_physics)(scan, found.aif, recipe, watch.progress)
     with watch("lesions"):
         lesion, noticed = lesions.find_lesions(
             mapped.maps, scan.brain, scan.underlay, rule=recipe.rule, min_lesion_ml=recipe.min_lesion_ml
         )
-    return Perfusion(found, mapped.maps, lesion, (*mapped.findings, *noticed))
+    return Perfusion(found, scan.contrast, mapped.maps, lesion, (*mapped.findings, *noticed))
 
 
 def _by_physics(scan: Scan, aif: VesselCurve, recipe: Recipe, progress: Progress) -> Mapped:
