@@ -55,6 +55,7 @@ __all__ = [
     "posterior",
     "slope",
     "ssvd",
+    "steady",
     "tikhonov",
     "vascular",
     "without_motion",

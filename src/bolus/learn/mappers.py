@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
+from bolus.learn import net
 from bolus.pipeline import Mapper, Mappers
 
-_MAPPERS: dict[str, Mapper] = {}
-MAPPERS: Final[Mappers] = MappingProxyType(_MAPPERS)
+MAPPERS: Final[Mappers] = MappingProxyType({"net": Mapper(net.make_maps)})
 """For `bolus.pipeline.run`; each loads its network when a run first asks for it."""
