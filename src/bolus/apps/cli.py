@@ -126,7 +126,8 @@ def _results(study: Path, recipe: Recipe, place: Place | None, progress: Progres
     progress("read", 1, 1)
     is_xray = found[0].modality is Modality.XA
     carotid = learn.carotid() if is_xray and recipe.aif == "auto" else None
-    return [pipeline.run(series, recipe, place=place, carotid=carotid, progress=progress) for series in found]
+    given: Any = {"place": place, "carotid": carotid, "mappers": learn.MAPPERS, "progress": progress}
+    return [pipeline.run(series, recipe, **given) for series in found]
 
 
 def _tell(results: list[Result], study: Path, terminal: Terminal) -> None:

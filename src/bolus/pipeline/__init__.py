@@ -9,9 +9,10 @@ from bolus.core.series import Series
 from bolus.core.units import Modality
 from bolus.deconvolve import Place
 from bolus.pipeline.angiogram import Segment, run_angiogram
+from bolus.pipeline.mapper import NO_MAPPERS, Mapped, Mapper, Mappers, Scan
 from bolus.pipeline.volume import run_volume
 
-__all__ = ["Segment", "run"]
+__all__ = ["Mapped", "Mapper", "Mappers", "Scan", "Segment", "run"]
 
 
 def run(
@@ -20,6 +21,7 @@ def run(
     *,
     place: Place | None = None,
     carotid: Segment | None = None,
+    mappers: Mappers = NO_MAPPERS,
     progress: Progress = silent,
 ) -> Result:
     """Turn a perfusion series into maps, lesions and findings.
@@ -35,6 +37,9 @@ def run(
     carotid
         What finds the internal carotid artery in an X-ray run, such as `bolus.learn.carotid()`; None finds
         it by when and how strongly its pixels fill.
+    mappers
+        What makes maps of CT and MR by a trained network, by the name that `recipe.method` calls it:
+        `bolus.learn.MAPPERS`, or some of one's own. Unless it names one, nothing is loaded.
     progress
         Called as `progress(stage, done, total)`.
 
@@ -51,4 +56,4 @@ def run(
     """
     if series.modality is Modality.XA:
         return run_angiogram(series, recipe, place=place, carotid=carotid, progress=progress)
-    return run_volume(series, recipe, place=place, progress=progress)
+    return run_volume(series, recipe, place=place, mappers=mappers, progress=progress)

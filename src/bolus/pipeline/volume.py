@@ -22,6 +22,7 @@ from bolus.core.units import Modality, Unit
 from bolus.core.vessel import VesselCurve, Vessels
 from bolus.pipeline.account import joined, mean_curve, versions
 from bolus.pipeline.given import given
+from bolus.pipeline.mapper import NO_MAPPERS, Mapped, Mapper, Mappers, Scan, require_mapper
 from bolus.pipeline.watch import Stopwatch
 
 _MIN_FRAMES = 8
@@ -30,15 +31,22 @@ _CONTRAST = {Modality.CT: Unit.HU, Modality.MR: Unit.PER_SECOND}
 
 
 def run_volume(
-    series: Series, recipe: Recipe, *, place: deconvolve.Place | None = None, progress: Progress = silent
+    series: Series,
+    recipe: Recipe,
+    *,
+    place: deconvolve.Place | None = None,
+    mappers: Mappers = NO_MAPPERS,
+    progress: Progress = silent,
 ) -> Result:
     """Turn a CT or MR series into maps, lesions and findings; see `bolus.pipeline.run`."""
     recipe = recipe.settled(series.modality)
+    mapper = require_mapper(recipe, series.modality, mappers)
     _check(series, recipe)
     watch = Stopwatch(progress)
-    scan = replace(_prepare(series, recipe, watch), place=place)
-    perfusion = _perfuse(scan, recipe, watch)
-    scan = replace(scan, raw=scan.raw.emptied())
+    scan = _prepare(series, recipe, watch, with_frames=mapper is not None and mapper.takes_frames)
+    scan = replace(scan, place=place)
+    perfusion = _perfuse(scan, recipe, mapper, watch)
+    scan = replace(scan, raw=scan.raw.emptied(), frames=None)
     perfusion = _sure(perfusion, scan, recipe, watch)
     with watch("quality"):
         evidence = quality.Evidence(
@@ -75,19 +83,7 @@ def run_volume(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scan:
-    """What vessels, maps and lesions are made from: contrast before and after the noise filter."""
-
-    raw: Concentration
-    contrast: Concentration
-    brain: Brain
-    underlay: Volume
-    motion: MotionTrace | None
-    place: deconvolve.Place | None = None
-
-
-def _prepare(series: Series, recipe: Recipe, watch: Stopwatch) -> Scan:
+def _prepare(series: Series, recipe: Recipe, watch: Stopwatch, *, with_frames: bool) -> Scan:
     """Take the images to contrast inside the brain.
 
     Each large array is let go as soon as the next one is made from it: a wide scanner's study is several GB.
@@ -101,7 +97,7 @@ def _prepare(series: Series, recipe: Recipe, watch: Stopwatch) -> Scan:
         voxels = prepare.even_grid(still.within(brain.inside), dt=recipe.time_step)
     with watch("tracer"):
         baseline = tracer.find_baseline(voxels, brain.tissue)
-        underlay = _underlay(still, baseline.arrival_s)
+        underlay, frames = _underlay(still, baseline.arrival_s), still if with_frames else None
         del still
         raw = tracer.to_concentration(voxels, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
     with watch("filter"):
@@ -109,7 +105,7 @@ def _prepare(series: Series, recipe: Recipe, watch: Stopwatch) -> Scan:
             voxels = voxels.within(~motion.unseen)
         voxels = _filtered(voxels, recipe, watch)
         contrast = tracer.to_concentration(voxels, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
-    return Scan(raw, contrast, brain, underlay, motion)
+    return Scan(raw, contrast, brain, underlay, motion, frames)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,11 +118,11 @@ class Perfusion:
     findings: tuple[Finding, ...]
 
 
-def _perfuse(scan: Scan, recipe: Recipe, watch: Stopwatch) -> Perfusion:
+def _perfuse(scan: Scan, recipe: Recipe, mapper: Mapper | None, watch: Stopwatch) -> Perfusion:
     """Make maps and lesions; once more from the healthy side if the artery lay behind the occlusion."""
-    found = _solve(scan, recipe, watch, avoid=None)
+    found = _solve(scan, recipe, mapper, watch, avoid=None)
     if vessels.is_ipsilateral_and_late(found.vessels, scan.raw, found.lesions):
-        return _solve(scan, recipe, watch, avoid=_hemisphere(found.lesions, scan.raw.grid))
+        return _solve(scan, recipe, mapper, watch, avoid=_hemisphere(found.lesions, scan.raw.grid))
     return found
 
 
@@ -143,22 +139,27 @@ def _sure(found: Perfusion, scan: Scan, recipe: Recipe, watch: Stopwatch) -> Per
     return replace(found, lesions=sure)
 
 
-def _solve(scan: Scan, recipe: Recipe, watch: Stopwatch, *, avoid: Mask | None) -> Perfusion:
+def _solve(
+    scan: Scan, recipe: Recipe, mapper: Mapper | None, watch: Stopwatch, *, avoid: Mask | None
+) -> Perfusion:
     with watch("vessels"):
         found = _vessels(scan.raw, scan.brain, recipe, avoid=avoid)
     with watch("deconvolve"):
-        maps = quantify.make_maps(
-            _estimate(scan, found.aif, recipe, watch), scan.contrast, found.aif, ttp_origin=recipe.ttp_origin
-        )
+        mapped = (mapper.make if mapper else _by_physics)(scan, found.aif, recipe, watch.progress)
     with watch("lesions"):
         lesion, noticed = lesions.find_lesions(
-            maps, scan.brain, scan.underlay, rule=recipe.rule, min_lesion_ml=recipe.min_lesion_ml
+            mapped.maps, scan.brain, scan.underlay, rule=recipe.rule, min_lesion_ml=recipe.min_lesion_ml
         )
-    return Perfusion(found, maps, lesion, noticed)
+    return Perfusion(found, mapped.maps, lesion, (*mapped.findings, *noticed))
 
 
-def _estimate(scan: Scan, aif: VesselCurve, recipe: Recipe, watch: Stopwatch) -> Estimate:
-    options, progress = recipe.method_options, watch.progress
+def _by_physics(scan: Scan, aif: VesselCurve, recipe: Recipe, progress: Progress) -> Mapped:
+    estimate = _estimate(scan, aif, recipe, progress)
+    return Mapped(quantify.make_maps(estimate, scan.contrast, aif, ttp_origin=recipe.ttp_origin))
+
+
+def _estimate(scan: Scan, aif: VesselCurve, recipe: Recipe, progress: Progress) -> Estimate:
+    options = recipe.method_options
     if recipe.bootstrap:
         return deconvolve.bootstrap(
             scan.contrast,
@@ -214,10 +215,6 @@ def _check_series(series: Series, recipe: Recipe) -> None:
 
 
 def _check_names(recipe: Recipe) -> None:
-    if recipe.method not in deconvolve.METHODS:
-        raise BadRecipe(
-            "unknown deconvolution method", wanted=", ".join(deconvolve.METHODS), found=recipe.method
-        )
     if recipe.bootstrap:
         deconvolve.check_bootstrap(recipe.method, recipe.bootstrap)
     if recipe.rule not in lesions.RULES:
