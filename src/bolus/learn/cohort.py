@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bolus import pipeline
-from bolus.core.arrays import Float32s, Float64s, Volume
+from bolus.core.arrays import Float64s, Volume
 from bolus.core.errors import BadRecipe
 from bolus.core.recipe import Recipe
 from bolus.learn.cases import Case
 from bolus.learn.making import Order
-from bolus.learn.maps import CTP, DSC, Plan
+from bolus.learn.maps import CTP, DSC, Plan, signal_scale
 from bolus.phantom import CtOptions, MrOptions, Physiology, Study, ct, mr
 from bolus.phantom.circulation import dispersed
 from bolus.physics.transport import RESIDUES, tissue_curves
@@ -25,10 +25,6 @@ from bolus.prepare import correct_motion
 Range = tuple[float, float]
 LEAST_BRAIN: Final = 0.05
 """Part of a slice that must be brain for it to be a case."""
-BASELINE_S: Final = 4.0
-"""Before contrast comes; the scale of MR signals is taken from it [s]."""
-BRIGHT: Final = 99.0
-"""Percentile of the signal in the brain before contrast that scales an MR scan."""
 _LESIONS: Final = {
     "mca-right": 0.25, "mca-left": 0.25, "aca-right": 0.04, "aca-left": 0.04, "pca-right": 0.04,
     "pca-left": 0.04, "blob-right": 0.06, "blob-left": 0.06, "core-only-right": 0.06, "none": 0.16,
@@ -221,22 +217,17 @@ def _cases(plan: Plan, order: Order, options: CtOptions | MrOptions, study: Stud
     shared: dict[str, NDArray[Any]] = {
         "times": np.asarray(study.series.times, dtype=np.float64),
         "aif": np.asarray(study.truth.aif.values, dtype=np.float32),
-        "scale": np.array(_scale(frames, study), dtype=np.float32),
+        "scale": np.array(signal_scale(study.series, brain), dtype=np.float32),
     }
     cases = []
     for k in np.flatnonzero(brain.mean(axis=(0, 1)) >= LEAST_BRAIN):
         image, target = (np.ascontiguousarray(v[..., k].transpose(0, 2, 1)) for v in (frames, volumes))
         extra = shared | {"brain": brain[:, :, k].T.astype(np.uint8), "lesion": lesion[:, :, k].T}
         about = {**_about(options), "seed": order.seed, "setting": order.setting, "slice": int(k)}
+        about["voxel_ml"] = study.series.grid.voxel_ml
         site = f"simulated {order.setting}"
         cases.append(Case(image, target, order.patient, site=site, extra=extra, meta=about))
     return cases
-
-
-def _scale(frames: Float32s, study: Study) -> float:
-    """Return the signal of bright brain before contrast, of frames `(t, x, y, z)` after the first three."""
-    before = frames[3 : max(int(np.searchsorted(study.series.times, BASELINE_S)), 4)].mean(axis=0)
-    return float(np.percentile(before[study.truth.masks["brain"]], BRIGHT))
 
 
 def _peak_times(study: Study, times: tuple[Volume, Volume], residue: str, spread_s: float) -> Volume:

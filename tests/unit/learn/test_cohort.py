@@ -115,13 +115,18 @@ def test_heads_that_move_are_put_right(dsc):
     order = next(o for o in orders(40, seed=5, setting="A", size=48) if cohort.mr_options(o).motion)
     options = replace(cohort.mr_options(order), n_frames=40)
     moving = cohort._cases(DSC, order, options, cohort.mr(options))
-    still = cohort._cases(DSC, order, replace(options, motion=False), cohort.mr(replace(options, motion=False)))
+    still = cohort._cases(
+        DSC, order, replace(options, motion=False), cohort.mr(replace(options, motion=False))
+    )
     shaken = cohort.mr(options).series
     last = options.n_frames - 1
     for case, same in list(zip(moving, still, strict=True))[2:4]:
         brain = case.extra["brain"] > 0
         raw = shaken.frame(last)[:, :, case.meta["slice"]].T
-        assert np.abs(case.image[last] - same.image[last])[brain].mean() < np.abs(raw - same.image[last])[brain].mean()
+        assert (
+            np.abs(case.image[last] - same.image[last])[brain].mean()
+            < np.abs(raw - same.image[last])[brain].mean()
+        )
 
 
 def test_unknown_settings_and_references_are_refused():

@@ -82,7 +82,9 @@ def test_flow_comes_loose_from_anatomy():
 
 @pytest.mark.parametrize("lesion", ["aca-left", "pca-right", "blob-left"])
 def test_other_lesions_lie_where_they_should(lesion):
-    found = phantom.ct(shape=(64, 64, 8), n_frames=2, seed=3, lesion=lesion, physiology=Physiology(lesion_delay_s=1.0))
+    found = phantom.ct(
+        shape=(64, 64, 8), n_frames=2, seed=3, lesion=lesion, physiology=Physiology(lesion_delay_s=1.0)
+    )
     grid, where = found.series.grid, found.truth.masks["hypoperfused"]
     assert found.truth.side == lesion.split("-")[1]
     assert found.truth.volumes_ml["core"] > 2

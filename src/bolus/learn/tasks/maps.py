@@ -110,7 +110,7 @@ _DSC_PAPER: Final = TrainRecipe(
 )
 _DSC_SMALL: Final = TrainRecipe(
     network="temp_pix2pix",
-    options={"outputs": 5, "width": 8, "inner": 16, "levels": 5},
+    options={"outputs": 5, "width": 4, "inner": 16, "levels": 5},
     fitting={"dt": 1.2},
     size=128,
     loss="l1",
