@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 RUNS := .venv/.runs
 
-.PHONY: demo test test-fast check docs bench weights clean
+.PHONY: demo test test-fast check docs bench weights weights-net clean
 
 $(RUNS): pyproject.toml constraints.txt  # what running takes: no PyTorch
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bolus needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
@@ -51,6 +51,17 @@ weights: $(STAMP)  ## train the carotid network that is shipped, from nothing: a
 	$(LEARN) evaluate ica --run $(WEIGHTS)/run --data $(WEIGHTS)/shifted -o $(WEIGHTS)/scores-shifted
 	$(LEARN) export ica --run $(WEIGHTS)/run -o src/bolus/learn/weights/ica.onnx \
 		--scores simulated=$(WEIGHTS)/scores/scores.json --scores shifted=$(WEIGHTS)/scores-shifted/scores.json
+
+NET := $(WEIGHTS)/net
+weights-net: $(STAMP)  ## train the network of `--method net` that is shipped, from nothing: half an hour of one processor
+	$(LEARN) data simulate net -o $(NET)/cases --patients 1700 --seed 1 --setting A --size 64
+	$(LEARN) data simulate net -o $(NET)/shifted --patients 80 --seed 2 --setting B --size 64
+	$(LEARN) data split --data $(NET)/cases -o $(NET)/cases --parts 0.93,0.02,0.05
+	$(LEARN) train net --data $(NET)/cases -o $(NET)/run --minutes 9 --threads 1 --resume
+	$(LEARN) evaluate net --run $(NET)/run --data $(NET)/cases -o $(NET)/scores
+	$(LEARN) evaluate net --run $(NET)/run --data $(NET)/shifted -o $(NET)/scores-shifted
+	$(LEARN) export net --run $(NET)/run -o src/bolus/learn/weights/net.onnx \
+		--scores simulated=$(NET)/scores/scores.json --scores shifted=$(NET)/scores-shifted/scores.json
 
 clean:
 	rm -rf .venv demo weights docs/_build docs/api benchmarks/results benchmarks/.peers

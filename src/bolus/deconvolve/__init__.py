@@ -56,6 +56,7 @@ __all__ = [
     "posterior",
     "slope",
     "ssvd",
+    "steady",
     "tikhonov",
     "vascular",
 ]
@@ -136,7 +137,7 @@ def deconvolve(  # noqa: PLR0913  options, by keyword
     -----
     Besides the result, at most 64 MiB are in use at a time, unless residues are asked for.
     """
-    concentration, aif = _steady(concentration, aif)
+    concentration, aif = steady(concentration, aif)
     solve, settled = _settled(concentration, aif, method, options)
     run = partial(solve_in_blocks, solve, concentration, aif, settled, progress, place=place)
     if not neighbours or method not in LEANING:
@@ -147,8 +148,8 @@ def deconvolve(  # noqa: PLR0913  options, by keyword
     return allow_for_blur(run(leaning=lean_on_neighbours(first, mask, grid)), mask, grid)
 
 
-def _steady(concentration: Concentration, aif: VesselCurve) -> tuple[Concentration, VesselCurve]:
-    """Leave out the frames before the baseline, as long as 8 others remain.
+def steady(concentration: Concentration, aif: VesselCurve) -> tuple[Concentration, VesselCurve]:
+    """Leave the frames before the baseline out of tissue and artery, as long as 8 others remain.
 
     They hold no contrast, but the way of the magnetisation to its steady state, many times the noise.
     """
@@ -211,7 +212,7 @@ def bootstrap(
         If the arterial curve is on another clock.
     """
     check_bootstrap(method, repeats)
-    concentration, aif = _steady(concentration, aif)
+    concentration, aif = steady(concentration, aif)
     solve, settled = _settled(concentration, aif, method, options)
     rng = np.random.default_rng(0)
     return resample(solve, concentration, aif, options=settled, repeats=repeats, rng=rng, progress=progress)

@@ -38,6 +38,11 @@ _SOLVERS: Final = {
     "box": ("non-linear fit of a box-shaped residue", "Bennink et al. 2016, doi:10.1117/1.JMI.3.2.026003"),
     "slope": ("the maximum slope of tissue", "Klotz and König 1999, Eur J Radiol 30:170-184"),
     "moment": ("first moments of tissue and artery", _CENTRAL_VOLUME),
+    "net": (
+        "a network that was trained on simulated tissue to deconvolve, or, where the findings say so, by "
+        "posterior means",
+        "",
+    ),
 }
 _LEANING: Final = ("posterior", "vascular")
 """Methods whose voxels can lean on their neighbours; Tmax is then read from `osvd`."""

@@ -100,16 +100,25 @@ def export(task: Task, run: Path, out: Path, scores: Mapping[str, Any] | None = 
     UnreadableFile
         If the folder holds no training.
     BadInput
-        If onnxruntime answers otherwise than PyTorch.
+        If onnxruntime answers otherwise than PyTorch, or the network cannot do what its task demands.
     """
     recipe = recipes.read(run / RECIPE)
     network, axes = network_of(task, recipe, run / BEST), axes_of(task, recipe)
     with files.whole(out) as made:
         write_onnx(network, axes, made)
         check_parity(network, axes, made)
-    signed = replace(card_of(task, run, scores), files={out.name: files.sha256(out)}, version=__version__)
+        card = _proven(card_of(task, run, scores), task, made)
+    signed = replace(card, files={out.name: files.sha256(out)}, version=__version__)
     write_card(signed, out.with_suffix(".json"))
     return signed
+
+
+def _proven(card: Card, task: Task, path: Path) -> Card:
+    """Return the card with what the exported network was asked to show, if its task asks for anything."""
+    if task.prove is None:
+        return card
+    shown = dict(task.prove(infer.Network(infer.session(path, 1), card, path)))
+    return replace(card, scores={**card.scores, "shown": shown})
 
 
 def axes_of(task: Task, recipe: TrainRecipe) -> tuple[int | str, ...]:

@@ -77,8 +77,34 @@ def clot(output: Any, batch: Mapping[str, Any]) -> Any:
     return functional.binary_cross_entropy_with_logits(label_logit(output), label) + where
 
 
+def beta_nll(output: Any, batch: Mapping[str, Any]) -> Any:
+    """Take the likelihood of maps under means and deviations `(cases, 2 maps, y, x)`, inside the mask.
+
+    Each pixel counts by the root of its own variance, so that where a network is unsure it still learns
+    the mean; with the plain likelihood it may stop there.
+
+    References
+    ----------
+    Seitzer et al., ICLR 2022, doi:10.48550/arXiv.2203.09168.
+    """
+    mean, deviation = output.chunk(2, dim=1)
+    off = (batch["target"] - mean) / deviation
+    return _mean(deviation.detach() * (0.5 * off**2 + deviation.log()), batch) + 0.1 * _mean(
+        0.5 * off**2 + deviation.log(), batch
+    )
+
+
 LOSSES: Final[Mapping[str, Loss]] = MappingProxyType(
-    {"dice_ce": dice_ce, "dice": dice, "mse": mse, "l1": l1, "bce": bce, "bce_soft": bce_soft, "clot": clot}
+    {
+        "dice_ce": dice_ce,
+        "dice": dice,
+        "mse": mse,
+        "l1": l1,
+        "bce": bce,
+        "bce_soft": bce_soft,
+        "clot": clot,
+        "beta_nll": beta_nll,
+    }
 )
 
 

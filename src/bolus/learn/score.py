@@ -61,6 +61,13 @@ def _mse_of(answer: NDArray[Any], arrays: Arrays) -> float:
     return float(np.mean((answer - arrays["target"]) ** 2))
 
 
+def _nll_of(answer: NDArray[Any], arrays: Arrays) -> float:
+    """Return the mean negative log-likelihood of maps under means and deviations, inside the mask."""
+    mean, deviation = np.split(answer, 2)
+    lost = 0.5 * ((arrays["target"] - mean) / deviation) ** 2 + np.log(deviation)
+    return float(lost[:, arrays["mask"][0] > 0].mean())
+
+
 def chance_of(answer: NDArray[Any]) -> float:
     """Return the chance in a classifier's answer: `(1,)`, or `(2, y, x)` with the place before it."""
     return float(answer[0] if answer.ndim == 1 else answer[1, 0, 0])
@@ -71,7 +78,7 @@ def _log_loss_of(answer: NDArray[Any], arrays: Arrays) -> float:
 
 
 METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
-    {"dice": _dice_of, "mae": _mae_of, "mse": _mse_of, "log_loss": _log_loss_of}
+    {"dice": _dice_of, "mae": _mae_of, "mse": _mse_of, "log_loss": _log_loss_of, "nll": _nll_of}
 )
 """What validation can watch."""
 

@@ -129,7 +129,7 @@ def train(
         learner = fresh_learner(task, recipe, crew)
         _open_folder(run, recipe, split, crew)
         if crew.leads:
-            _write_data(manifest, split, run)
+            _write_data(task, manifest, split, run)
         _resume(learner, run, crew)
         while not _is_over(learner, recipe):
             began = time.process_time(), time.perf_counter()
@@ -172,8 +172,8 @@ def _open_folder(run: Run, recipe: TrainRecipe, split: Split, crew: Crew) -> Non
     crew.gathered(None)  # nobody goes on before it is written
 
 
-def _write_data(manifest: Manifest, split: Split, run: Run) -> None:
-    """Write down where the cases come from, and the weights that it begins with, for the card."""
+def _write_data(task: Task, manifest: Manifest, split: Split, run: Run) -> None:
+    """Write down for the card where cases come from, what they are like, and the weights to begin with."""
     if run.resume and (run.folder / DATA).is_file():
         return
     counts = {
@@ -181,7 +181,10 @@ def _write_data(manifest: Manifest, split: Split, run: Run) -> None:
         for part, who in split.parts.items()
     }
     began = {} if run.begin_with is None else {"began_with_sha256": files.sha256(run.begin_with)}
-    files.write_json(run.folder / DATA, {**manifest.source, "split_seed": split.seed, **counts, **began})
+    like = {} if task.ranges is None else {"ranges": dict(task.ranges(manifest.of(split.train)))}
+    files.write_json(
+        run.folder / DATA, {**manifest.source, "split_seed": split.seed, **counts, **began, **like}
+    )
 
 
 def _require_same_run(run: Run, recipe: TrainRecipe, split: Split) -> None:

@@ -4,6 +4,7 @@ from bolus.validate.assess import Validation, assess
 from bolus.validate.candidate import Candidate, candidates
 from bolus.validate.experiments import EXPERIMENTS
 from bolus.validate.figures import figures
+from bolus.validate.flow_response import FlowResponse, flow_response
 from bolus.validate.others import read_bezier, read_osipi
 from bolus.validate.report import document, require_writable, write
 from bolus.validate.rows import Row, Score
@@ -16,6 +17,7 @@ __all__ = [
     "FULL",
     "Candidate",
     "Effort",
+    "FlowResponse",
     "Row",
     "Score",
     "Table",
@@ -24,6 +26,7 @@ __all__ = [
     "candidates",
     "document",
     "figures",
+    "flow_response",
     "read_bezier",
     "read_osipi",
     "require_writable",

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bolus.core.errors import BadRecipe
+from bolus.learn.networks.amortised import AmortisedDeconvolution
 from bolus.learn.networks.core_size import CoreSizeClassifier
 from bolus.learn.networks.ctp import CtpUNet
 from bolus.learn.networks.heads import Foreground, Identity, Label, foreground_logit
@@ -26,6 +27,7 @@ NETWORKS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
         "sequence": SequenceClassifier,
         "clot_pointer": ClotPointer,
         "core_size": CoreSizeClassifier,
+        "amortised": AmortisedDeconvolution,
     }
 )
 CRITICS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({"patchgan": PatchGan})

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from bolus.core.errors import BadRecipe
+from bolus.learn.tasks.amortised import NET
 from bolus.learn.tasks.angiograms import ARTERIES, ICA
 from bolus.learn.tasks.core_size import CORE_SIZE
 from bolus.learn.tasks.maps import CTP_UNET, DSC_GAN
@@ -17,7 +18,7 @@ __all__ = ["TASKS", "Task", "task"]
 
 
 TASKS: Final[Mapping[str, Task]] = MappingProxyType(
-    {chosen.name: chosen for chosen in (ICA, ARTERIES, THROMBUS, CORE_SIZE, CTP_UNET, DSC_GAN)}
+    {chosen.name: chosen for chosen in (ICA, ARTERIES, THROMBUS, CORE_SIZE, CTP_UNET, DSC_GAN, NET)}
 )
 
 """Every learned system by name."""

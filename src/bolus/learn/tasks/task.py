@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from bolus.core.arrays import Float32s
 from bolus.core.errors import BadRecipe
-from bolus.learn.cases import Arrays, Case
+from bolus.learn.cases import Arrays, Case, Manifest
 from bolus.learn.infer import Network
 from bolus.learn.making import Simulate
 from bolus.learn.recipe import TrainRecipe
@@ -46,6 +46,12 @@ class Task:
     axes
         Of the network's input: sizes, `channels`, `side` for the recipe's size, and names of those that are
         free: `cases`, `pictures`, `y` and `x`.
+    ranges
+        `ranges(manifest)` says for the card what the training cases are like, so that others can be told
+        apart when the network is used; None: nothing is said.
+    prove
+        `prove(network)` measures on an exported network what it must be able to do, for the card, and refuses
+        it otherwise; None: nothing must be shown.
     references
         What the simulator can give as truth: its own, or what `bolus` makes of a scan.
     """
@@ -68,6 +74,8 @@ class Task:
     inputs: tuple[str, ...] = ("image",)
     axes: tuple[int | str, ...] = ("cases", "channels", "y", "x")
     references: tuple[str, ...] = ("truth",)
+    ranges: Callable[[Manifest], Mapping[str, Any]] | None = None
+    prove: Callable[[Network], Mapping[str, float]] | None = None
 
     def preset(self, name: str) -> TrainRecipe:
         """Return a recipe by name; an empty name means the default.

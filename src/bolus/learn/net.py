@@ -1,0 +1,299 @@
+"""`--method net`: deconvolution by a trained network, with a guard, a check, and physics to fall back on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from bolus import deconvolve, quantify
+from bolus.core.arrays import Float32s, Mask
+from bolus.core.errors import BadInput
+from bolus.core.finding import Finding, Progress, Severity, silent
+from bolus.core.grid import Grid
+from bolus.core.maps import Estimate, Map, Maps
+from bolus.core.recipe import Recipe
+from bolus.core.series import Concentration
+from bolus.core.units import Unit
+from bolus.core.vessel import VesselCurve
+from bolus.learn import sight
+from bolus.learn.infer import Network, load
+from bolus.learn.reconvolution import misfit
+from bolus.pipeline import Mapped, Scan
+from bolus.quantify.curves import measure_artery, origin_of
+from bolus.quantify.maps import TISSUE
+
+SHIPPED: Final = Path(__file__).parent / "weights" / "net.onnx"
+FALLBACK: Final = "posterior"
+"""What deconvolves scans that the network does not know."""
+LATE_S: Final = 6.0
+"""Tmax beyond which tissue counts as hypoperfused (Straka et al. 2010)."""
+FINEST_MM: Final = 0.8
+"""Smaller pixels are averaged in the plane before the network sees them."""
+N_MEASURED: Final = 20_000
+"""Voxels of tissue that the scale of a scan is measured in."""
+MISFIT: Final = 0.25
+"""Part of the enhancement that maps leave unexplained beyond noise, in half of the voxels or more, which is
+said. In held-out simulated scans that the network knows it is at most 0.15."""
+_MULTIPLE: Final = 4
+_LEAST: Final = 32
+_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "dt_s": ("interval of frames", "s"),
+    "after_s": ("time from arterial arrival to the end of the scan", "s"),
+    "width_s": ("arterial width at half height", "s"),
+    "tail": ("arterial end over peak", ""),
+    "noise": ("noise over tissue enhancement", ""),
+    "spacing_mm": ("pixel spacing", "mm"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """What of a scan lies outside the range that a network was trained in."""
+
+    name: str
+    value: float
+    least: float
+    greatest: float
+
+    @property
+    def text(self) -> str:
+        """Say so in words."""
+        what, unit = _WORDS[self.name]
+        span = f"{self.least:.3g}-{self.greatest:.3g} {unit}".strip()
+        return f"{what} is {self.value:.3g} {unit}".strip() + f" (trained on {span})"
+
+
+class Deconvolver:
+    """Makes maps of tissue and arterial curves with an exported network.
+
+    Parameters
+    ----------
+    network
+        As `bolus.learn.infer.load` gives it. Its card says what it was trained on, and how wide of the mark
+        its deviations were in held-out patients.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.ranges: Mapping[str, Any] = network.card.data.get("ranges", {})
+        if not self.ranges:
+            raise BadInput("the card says nothing of the training range", where=network.where)
+        self.reach = _reach(network.card.scores)
+
+    def __call__(self, scan: Scan, aif: VesselCurve, recipe: Recipe, progress: Progress = silent) -> Mapped:
+        """Make the maps of a scan; by physics, and saying so, where the network does not know such scans.
+
+        Parameters
+        ----------
+        scan, aif, recipe
+            Filtered contrast and masks, the arterial curve on its clock, and the choices of the run.
+        progress
+            Called as `progress("deconvolve", slices done, slices)`.
+
+        Returns
+        -------
+        The maps of `bolus.quantify.make_maps`, with standard deviations, and findings `NET_FALLBACK` or
+        `NET_MISFIT`.
+
+        Raises
+        ------
+        NoBolus
+            If the arterial curve holds no bolus.
+        """
+        contrast, artery = deconvolve.steady(scan.contrast, aif)
+        clock = sight.clock_of(artery.values, contrast.times)
+        tissue = _finite(contrast) & scan.brain.tissue[contrast.mask]
+        step = max(int(np.count_nonzero(tissue)) // N_MEASURED, 1)
+        scale, noise = sight.measure(contrast.curves[np.flatnonzero(tissue)[::step]], clock)
+        strangers = self.strangers(clock, noise, contrast.grid, scale)
+        if strangers:
+            return _by_physics(scan, aif, recipe, strangers, progress)
+        answer = self._asked(contrast, clock, (scale, noise), progress)
+        maps = _maps(answer, scan.contrast, aif, clock, recipe)
+        return Mapped(maps, _judged(answer, contrast, artery, tissue))
+
+    def strangers(self, clock: sight.Clock, noise: float, grid: Grid, scale: float) -> list[Stranger]:
+        """Return what of a scan lies outside the training range; empty: nothing."""
+        if not scale > 0:
+            return [Stranger("noise", float("inf"), *self.ranges["noise"])]
+        spacing = _spacing(grid) * _pool(grid)
+        found = {**clock.about, "noise": noise, "spacing_mm": spacing}
+        return [
+            Stranger(name, found[name], *span)
+            for name, span in self.ranges.items()
+            if not span[0] <= found[name] <= span[1]
+        ]
+
+    def _asked(
+        self, contrast: Concentration, clock: sight.Clock, measured: tuple[float, float], progress: Progress
+    ) -> dict[str, tuple[Float32s, Float32s]]:
+        """Ask slice by slice; return mean and deviation of each map, shape `(voxels,)` each."""
+        scale, noise = measured
+        pool = _pool(contrast.grid)
+        token = sight.token_of(clock, _spacing(contrast.grid) * pool, noise)
+        found = np.full((2 * len(sight.OUTPUTS), len(contrast.curves)), np.nan, dtype=np.float32)
+        finite, slices = _finite(contrast), np.nonzero(contrast.mask)[2]
+        n_slices = contrast.mask.shape[2]
+        for z in range(n_slices):
+            rows = np.flatnonzero((slices == z) & finite)
+            if rows.size:
+                plane = np.zeros(contrast.mask.shape[:2], dtype=bool)
+                plane[tuple(index[rows] for index in np.nonzero(contrast.mask)[:2])] = True
+                seen = sight.features_of(contrast.curves[rows], clock, scale)
+                found[:, rows] = _plane(self.network, seen, token, plane, pool)
+            progress("deconvolve", z + 1, n_slices)
+        mean, deviation = np.split(found, 2)
+        means, deviations = sight.maps_of(mean, scale), sight.maps_of(deviation * self.reach[:, None], scale)
+        return {name: (means[name], deviations[name]) for name in sight.OUTPUTS}
+
+
+def _reach(scores: Mapping[str, Any]) -> Float32s:
+    """Return what deviations are multiplied with, by what held-out patients of the card say; 1 if nothing."""
+    sets = [found["scores"]["all"] for found in scores.values() if "scores" in found]
+    if not sets:
+        return np.ones(len(sight.OUTPUTS), dtype=np.float32)
+    return np.array([sets[0][f"{name} reach"]["mean"] for name in sight.OUTPUTS], dtype=np.float32)
+
+
+def _finite(contrast: Concentration) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(contrast.curves).all(axis=1))
+
+
+def _spacing(grid: Grid) -> float:
+    return float(np.sqrt(grid.spacing_mm[0] * grid.spacing_mm[1]))
+
+
+def _pool(grid: Grid) -> int:
+    """Return how many pixels are averaged along each side."""
+    return int(np.ceil(FINEST_MM / _spacing(grid) - 1e-6))
+
+
+def _plane(network: Network, seen: Float32s, token: Float32s, plane: Mask, pool: int) -> Float32s:
+    """Ask about the pixels of a plane, shape `(12, pixels)`; small pixels are averaged first."""
+    sides = [np.flatnonzero(plane.any(axis=axis)) for axis in (1, 0)]
+    multiple = _MULTIPLE * pool
+    starts = [int(side[0]) for side in sides]
+    sizes = [max(_up(int(s[-1] - s[0]) + 1, multiple), _LEAST * pool) for s in sides]
+    frame = np.zeros(sizes, dtype=bool)
+    inside = plane[starts[0] : starts[0] + sizes[0], starts[1] : starts[1] + sizes[1]]
+    frame[: inside.shape[0], : inside.shape[1]] = inside
+    image, mask = sight.channels(seen, token, frame), frame
+    if pool > 1:
+        image, mask = _averaged(image, frame, pool)
+        image[seen.shape[1]], image[seen.shape[1] + 1 :] = mask, token[:, None, None]
+    answer = network(image[None])[0]
+    if pool > 1:
+        answer = answer.repeat(pool, axis=1).repeat(pool, axis=2)
+    return np.asarray(answer[:, frame])
+
+
+def _averaged(image: Float32s, frame: Mask, pool: int) -> tuple[Float32s, Mask]:
+    """Average blocks of pixels over the mask; a block counts where one of its pixels does."""
+    blocks = image.reshape(len(image), frame.shape[0] // pool, pool, frame.shape[1] // pool, pool)
+    count = frame.reshape(blocks.shape[1:]).sum(axis=(1, 3))
+    total = blocks.sum(axis=(2, 4)) / np.maximum(count, 1).astype(np.float32)
+    return np.ascontiguousarray(total), count > 0
+
+
+def _up(n: int, multiple: int) -> int:
+    return -(-n // multiple) * multiple
+
+
+def _maps(
+    answer: Mapping[str, tuple[Float32s, Float32s]],
+    contrast: Concentration,
+    aif: VesselCurve,
+    clock: sight.Clock,
+    recipe: Recipe,
+) -> Maps:
+    """Make maps of the answers; CBV and TTP are the network's own, not flow times MTT nor a noisy peak."""
+    mean, sd = ({name: pair[i] for name, pair in answer.items()} for i in (0, 1))
+    estimate = Estimate(
+        flow=mean["CBF"],
+        tmax=mean["Tmax"],
+        mtt=mean["MTT"],
+        delay=mean["delay"],
+        sd={
+            "flow": sd["CBF"],
+            "volume": sd["CBV"],
+            "mtt": sd["MTT"],
+            "tmax": sd["Tmax"],
+            "delay": sd["delay"],
+        },
+        extra={"PTmax6": ndtr((mean["Tmax"] - LATE_S) / sd["Tmax"]).astype(np.float32)},
+    )
+    maps = dict(quantify.make_maps(estimate, contrast, aif, ttp_origin=recipe.ttp_origin))
+    volume = mean["CBV"] * np.float32(TISSUE.volume)
+    maps["CBV"] = replace(maps["CBV"], values=contrast.image(volume))
+    zero = origin_of(measure_artery(aif.values, aif.times)[0], recipe.ttp_origin)
+    first = np.float32(clock.arrival_s - aif.times[0] - zero)
+    peak, spread = contrast.image(mean["TTP"] + first), contrast.image(sd["TTP"])
+    maps["TTP"] = Map("TTP", peak, Unit.SECOND, contrast.grid, spread)
+    return maps
+
+
+def _by_physics(
+    scan: Scan, aif: VesselCurve, recipe: Recipe, strangers: list[Stranger], progress: Progress
+) -> Mapped:
+    estimate = deconvolve.deconvolve(
+        scan.contrast,
+        aif,
+        method=FALLBACK,
+        neighbours=recipe.neighbours,
+        place=scan.place,
+        progress=progress,
+    )
+    text = (
+        f"Maps were made by {FALLBACK}, not by the network, which knows no such scans: "
+        + "; ".join(stranger.text for stranger in strangers)
+        + "."
+    )
+    noticed = Finding("NET_FALLBACK", Severity.WARN, text, strangers[0].value)
+    maps = quantify.make_maps(estimate, scan.contrast, aif, ttp_origin=recipe.ttp_origin)
+    return Mapped(maps, (noticed,))
+
+
+def _judged(
+    answer: Mapping[str, tuple[Float32s, Float32s]],
+    contrast: Concentration,
+    aif: VesselCurve,
+    tissue: NDArray[np.bool_],
+) -> tuple[Finding, ...]:
+    """Say where the maps, convolved with the arterial curve again, are not what was measured."""
+    left = misfit({name: pair[0] for name, pair in answer.items()}, contrast, aif, tissue)
+    if not left > MISFIT:
+        return ()
+    text = (
+        f"Convolved with the arterial curve again, the network's maps leave {100 * left:.0f} % of the "
+        "enhancement of tissue unexplained beyond noise in half of its voxels: see --method posterior."
+    )
+    return (Finding("NET_MISFIT", Severity.WARN, text, left),)
+
+
+def deconvolver(weights: str | Path, *, threads: int = 0) -> Deconvolver:
+    """Return what makes maps with the weights of a file; see `bolus.learn.infer.load` for its errors."""
+    return Deconvolver(load(weights, task="net", threads=threads))
+
+
+@cache
+def shipped() -> Deconvolver:
+    """Return the network that comes with `bolus`, loaded when it is first asked for.
+
+    Raises
+    ------
+    UnreadableFile, BadInput
+        If the weights are missing from the installation, or were changed.
+    """
+    return deconvolver(SHIPPED)
+
+
+def make_maps(scan: Scan, aif: VesselCurve, recipe: Recipe, progress: Progress = silent) -> Mapped:
+    """Make the maps of a scan with the network that is shipped; see `Deconvolver`."""
+    return shipped()(scan, aif, recipe, progress)
