@@ -330,6 +330,7 @@ def export(
         list[str] | None,
         typer.Option("--scores", help="NAME=FILE: scores.json of an evaluation, for the card."),
     ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Store weights in 16 bits.")] = False,
 ) -> None:
     """Write a training's best network as ONNX that runs without PyTorch, with its card beside it."""
     terminal = Terminal()
@@ -338,7 +339,7 @@ def export(
         _require_torch()
         from bolus.learn.export import export as write
 
-        card = write(task, run, out, dict(_scores(text) for text in scores or []))
+        card = write(task, run, out, dict(_scores(text) for text in scores or []), half=half)
     terminal.say(f"network: {out}, SHA-256 {card.files[out.name]}")
 
 

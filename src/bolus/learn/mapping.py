@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,11 +21,13 @@ from bolus.learn import infer
 from bolus.learn.cases import Case
 from bolus.learn.frame import Field
 from bolus.learn.maps import CTP, DSC, FIELD_MM, Plan, answer, signal_scale
-from bolus.pipeline import Mapped, Scan
+from bolus.phantom import ct, mr
+from bolus.pipeline import Mapped, Mapper, Scan
 from bolus.quantify.curves import measure_artery, origin_of
 
 _LEAD_S: Final = 10.0
 """Seconds before contrast arrives that the network is shown, where there are more."""
+_PROBE: Final[dict[str, Any]] = {"shape": (96, 96, 6), "seed": 4711}
 _UNITS: Final = {"CBF": Unit.FLOW, "CBV": Unit.VOLUME}
 
 
@@ -168,7 +170,7 @@ class Mapping2D:
             yield "brain tissue", level, reach.tissue_hu, "HU"
 
     def _told(self, network: infer.Network) -> Finding:
-        response = network.card.scores.get("flow response", {}).get("CBF")
+        response = network.card.scores.get("shown", {}).get("CBF slope")
         measured = (
             "" if response is None else f" (of more flow in simulated patients its CBF shows {response:.0%})"
         )
@@ -180,6 +182,21 @@ class Mapping2D:
             f"what it expects of a tissue instead of what flows there{measured}. Compare with --method auto.",
             response,
         )
+
+
+def flow_response_of(kind: Kind, network: infer.Network) -> dict[str, float]:
+    """Return how the network's maps answer where the tissue of a simulated patient enhances more.
+
+    Slopes of CBF and CBV are 1, that of MTT 0, and shifts of times 0 s where maps follow flow; see
+    `bolus.validate.flow_response`. The patient is not one of the cohort.
+    """
+    from bolus.validate import flow_response  # draws figures, which no other use of networks needs
+
+    study = ct(**_PROBE) if kind.modality is Modality.CT else mr(**_PROBE)
+    mapper = Mapper(Mapping2D("network", kind, network), True, (kind.modality,), needs_artery=False)
+    found = flow_response(study.series, Recipe(method="network"), mappers={"network": mapper})
+    slopes = {f"{name} slope": value for name, value in found.slopes.items()}
+    return slopes | {f"{name} shift [s]": value for name, value in found.shifts.items()}
 
 
 def _start_s(scan: Scan) -> float:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bolus.core.errors import BadInput, NoBolus
+from bolus.core.errors import BadInput, NoBolus, NoVessel
 from bolus.core.finding import Severity
 from bolus.core.recipe import Recipe
 from bolus.learn import maps
@@ -23,7 +23,7 @@ class Brightest:
     def __init__(self, plan, fitting):
         self.plan, self.seen = plan, []
         self.card = SimpleNamespace(
-            recipe={"size": 128, "fitting": fitting}, scores={"flow response": {"CBF": 0.2}}
+            recipe={"size": 128, "fitting": fitting}, scores={"shown": {"CBF slope": 0.2}}
         )
 
     def __call__(self, images):
@@ -37,7 +37,7 @@ class Brightest:
 def mapped(study, kind, **changes):
     fitting = {"n_frames": 30, "dt": 2.0} if kind is UNET else {"dt": 1.2}
     network = Brightest(kind.plan, fitting)
-    mapper = Mapper(Mapping2D("mine", kind, network), takes_frames=True, modalities=(kind.modality,))
+    mapper = Mapper(Mapping2D("mine", kind, network), True, (kind.modality,), needs_artery=False)
     recipe = Recipe(method="mine", motion="none", **changes)
     return run(study.series, recipe, mappers={"mine": mapper}), network
 
@@ -89,6 +89,17 @@ def test_mr_counts_time_to_peak_as_the_recipe_says():
     shift = result.maps["TTP"].values - other.maps["TTP"].values
     assert np.nanstd(shift) == pytest.approx(0, abs=1e-3)
     assert 5 < float(np.nanmean(shift)) < 30
+
+
+def test_maps_are_made_where_no_artery_can_be_found():
+    study = mr(shape=(64, 64, 3), n_frames=50, seed=2)  # arteries share their coarse voxels with tissue
+    with pytest.raises(NoVessel):
+        run(study.series, Recipe(method="osvd", motion="none"))
+    result, _ = mapped(study, TEMP_PIX2PIX)
+    told = {finding.code: finding for finding in result.findings}
+    assert told["NO_ARTERY"].severity is Severity.WARN
+    assert "no artery" in result.vessels.aif.origin
+    assert np.isfinite(result.maps["Tmax"].values).any()
 
 
 def test_any_size_of_pixels_gives_the_same_map(study):

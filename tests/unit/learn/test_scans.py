@@ -3,6 +3,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from bolus.core.errors import BadInput, BadRecipe, UnreadableFile
 from bolus.learn import maps, published, scans
@@ -130,7 +131,7 @@ def test_a_list_of_ones_own(isles24, tmp_path):
     found, wanted = made[1].target[0], given[1].target[0]
     shown = (found > 0) & (wanted > 10)
     assert shown.sum() > 300
-    assert np.corrcoef(found[shown], wanted[shown])[0, 1] > 0.5
+    assert spearmanr(found[shown], wanted[shown]).statistic > 0.5  # ranks: vessels are far above the rest
 
 
 @pytest.mark.parametrize(
