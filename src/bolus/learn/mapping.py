@@ -27,7 +27,8 @@ from bolus.quantify.curves import measure_artery, origin_of
 
 _LEAD_S: Final = 10.0
 """Seconds before contrast arrives that the network is shown, where there are more."""
-_PROBE: Final[dict[str, Any]] = {"shape": (96, 96, 6), "seed": 4711}
+_PROBE: Final[dict[str, Any]] = {"shape": (80, 80, 4), "seed": 4711}
+_FACTORS: Final = (0.5, 1.5)
 _UNITS: Final = {"CBF": Unit.FLOW, "CBV": Unit.VOLUME}
 
 
@@ -188,13 +189,18 @@ def flow_response_of(kind: Kind, network: infer.Network) -> dict[str, float]:
     """Return how the network's maps answer where the tissue of a simulated patient enhances more.
 
     Slopes of CBF and CBV are 1, that of MTT 0, and shifts of times 0 s where maps follow flow; see
-    `bolus.validate.flow_response`. The patient is not one of the cohort.
+    `bolus.validate.flow_response`. The patient is not one of the cohort. Nothing is returned for a network
+    that shows no flow anywhere.
     """
     from bolus.validate import flow_response  # draws figures, which no other use of networks needs
 
     study = ct(**_PROBE) if kind.modality is Modality.CT else mr(**_PROBE)
     mapper = Mapper(Mapping2D("network", kind, network), True, (kind.modality,), needs_artery=False)
-    found = flow_response(study.series, Recipe(method="network"), mappers={"network": mapper})
+    asked = Recipe(method="network")
+    try:
+        found = flow_response(study.series, asked, factors=_FACTORS, mappers={"network": mapper})
+    except BadInput:
+        return {}
     slopes = {f"{name} slope": value for name, value in found.slopes.items()}
     return slopes | {f"{name} shift [s]": value for name, value in found.shifts.items()}
 
