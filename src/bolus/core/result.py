@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -14,9 +15,13 @@ from bolus.core.grid import Grid
 from bolus.core.lesion import Lesions
 from bolus.core.maps import Maps
 from bolus.core.recipe import Recipe
+from bolus.core.research import ResearchResult
 from bolus.core.series import Acquisition
 from bolus.core.units import Modality, Unit
 from bolus.core.vessel import Vessels
+
+SKULL_MM: Final = 80.0
+"""From the middle of a head to its skull."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +64,25 @@ class MotionTrace:
         """Largest rotation about any axis [degrees]."""
         return float(np.abs(self.parameters[:, 3:]).max())
 
+    def way_mm(self, clock: Times, at: Times) -> Float64s:
+        """Return how far the head lay from its place, rotations as the way of a point at the skull.
+
+        Parameters
+        ----------
+        clock
+            Times of the frames [s], shape `(t,)`, or `(z, t)` where each slice has its own.
+        at
+            When it is asked for [s], shape `(n,)`.
+
+        Returns
+        -------
+        Along and about x, y and z [mm], shape `(n, 6)`.
+        """
+        when = np.asarray(clock, dtype=np.float64)
+        when = when.mean(axis=0) if when.ndim == 2 else when
+        way = np.concatenate([self.parameters[:, :3], np.radians(self.parameters[:, 3:]) * SKULL_MM], axis=1)
+        return np.stack([np.interp(at, when, of_one) for of_one in way.T], axis=1)
+
     @property
     def max_residual_nat(self) -> float:
         """Largest density that remains at the edges of bone [nat]; NaN where none is known."""
@@ -97,6 +121,8 @@ class Result:
         Seconds by stage, in order.
     versions
         Versions by package.
+    research
+        Answers of the classifiers that were asked.
     """
 
     modality: Modality
@@ -117,6 +143,7 @@ class Result:
     findings: tuple[Finding, ...]
     timings_s: Mapping[str, float]
     versions: Mapping[str, str]
+    research: tuple[ResearchResult, ...] = ()
 
     @property
     def verdict(self) -> Severity:

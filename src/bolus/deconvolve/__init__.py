@@ -8,7 +8,6 @@ makes maps.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from inspect import signature
 from types import MappingProxyType
@@ -21,7 +20,7 @@ from bolus.core.finding import Progress, silent
 from bolus.core.maps import Estimate
 from bolus.core.series import Concentration
 from bolus.core.vessel import VesselCurve
-from bolus.deconvolve.blocks import check_clocks, check_options, solve_in_blocks
+from bolus.deconvolve.blocks import check_options, solve_in_blocks, steady
 from bolus.deconvolve.bootstrap import resample
 from bolus.deconvolve.box import box
 from bolus.deconvolve.csvd import csvd
@@ -31,9 +30,9 @@ from bolus.deconvolve.neighbours import allow_for_blur, lean_on_neighbours
 from bolus.deconvolve.osvd import osvd
 from bolus.deconvolve.place import Place
 from bolus.deconvolve.posterior import learn_shapes, posterior
-from bolus.deconvolve.problem import MIN_FRAMES
 from bolus.deconvolve.slope import slope
 from bolus.deconvolve.ssvd import ssvd
+from bolus.deconvolve.steadying import without_motion
 from bolus.deconvolve.tikhonov import choose_strength, settle_strength, tikhonov
 from bolus.deconvolve.vascular import learn_alphas, vascular
 
@@ -59,6 +58,7 @@ __all__ = [
     "steady",
     "tikhonov",
     "vascular",
+    "without_motion",
 ]
 
 METHODS: Final[Mapping[str, Deconvolve]] = MappingProxyType(
@@ -146,24 +146,6 @@ def deconvolve(  # noqa: PLR0913  options, by keyword
     first = run(leaning=undecided)
     mask, grid = concentration.mask, concentration.grid
     return allow_for_blur(run(leaning=lean_on_neighbours(first, mask, grid)), mask, grid)
-
-
-def steady(concentration: Concentration, aif: VesselCurve) -> tuple[Concentration, VesselCurve]:
-    """Leave the frames before the baseline out of tissue and artery, as long as 8 others remain.
-
-    They hold no contrast, but the way of the magnetisation to its steady state, many times the noise.
-    """
-    check_clocks(concentration, aif)
-    first, last = concentration.baseline
-    if not first or concentration.times.size - first < MIN_FRAMES:
-        return concentration, aif
-    later = replace(
-        concentration,
-        curves=concentration.curves[:, first:],
-        times=concentration.times[first:],
-        baseline=(0, last - first),
-    )
-    return later, replace(aif, times=aif.times[first:], values=aif.values[first:])
 
 
 def _settled(

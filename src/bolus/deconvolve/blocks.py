@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from inspect import Parameter, signature
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from bolus.core.series import Concentration
 from bolus.core.vessel import VesselCurve
 from bolus.deconvolve.method import Deconvolve
 from bolus.deconvolve.place import Place
+from bolus.deconvolve.problem import MIN_FRAMES
 
 ROWS: Final = 16_384
 """Voxels in a block, where memory allows; larger blocks were no faster."""
@@ -44,6 +45,24 @@ def check_clocks(concentration: Concentration, aif: VesselCurve) -> None:
             found=f"{aif.times.size} samples, {aif.times[0]:g}-{aif.times[-1]:g} s",
             remedy="Interpolate it at the times of the concentration first.",
         )
+
+
+def steady(concentration: Concentration, aif: VesselCurve) -> tuple[Concentration, VesselCurve]:
+    """Leave out the frames before the baseline, as long as 8 others remain.
+
+    They hold no contrast, but the way of the magnetisation to its steady state, many times the noise.
+    """
+    check_clocks(concentration, aif)
+    first, last = concentration.baseline
+    if not first or concentration.times.size - first < MIN_FRAMES:
+        return concentration, aif
+    later = replace(
+        concentration,
+        curves=concentration.curves[:, first:],
+        times=concentration.times[first:],
+        baseline=(0, last - first),
+    )
+    return later, replace(aif, times=aif.times[first:], values=aif.values[first:])
 
 
 def split(curves: Floats) -> Iterator[Floats]:

@@ -11,14 +11,14 @@ from markupsafe import Markup
 
 from bolus.core.finding import Severity
 from bolus.core.result import Result
-from bolus.export import layout, words
+from bolus.export import layout, research, words
 from bolus.export.methods import describe_methods
 from bolus.export.report import acquisition, page, spread, vessel_rows
 from bolus.export.summary import motion_words
 
 _CAPTIONS: Final = {
     "minip": "Greatest contrast of each pixel over the run, dark as in a minimum-intensity projection. "
-    "Red: the artery that the maps are relative to.",
+    "Red: the artery that the maps are relative to. Blue ring: a place that a classifier points at.",
     "curves": "Contrast in that artery, and the mean of what is no vessel. Shaded: frames before the bolus.",
     "maps": "Maps in fixed windows; black: no contrast above the noise.",
     "motion": "Motion that was found and undone, frame by frame.",
@@ -55,6 +55,7 @@ def render(views: Sequence[tuple[Result, Mapping[str, bytes]]]) -> str:
         total=words.number(seconds, 1, "s"),
         versions=list(first.versions.items()),
         captions=_CAPTIONS,
+        research_notice=research.NOTICE,
     )
 
 
@@ -66,6 +67,7 @@ def _view(result: Result, drawn: Mapping[str, bytes]) -> dict[str, Any]:
         "name": words.view(result),
         "images": {name: Markup(base64.b64encode(png).decode("ascii")) for name, png in drawn.items()},  # noqa: S704 - letters and digits
         "findings": [(f.severity.value, f.code, words.clean(f.text)) for f in findings],
+        "research": research.entries(result),
         "vessel": [("origin", origin), *rows],
         "acquisition": [*acquisition(result), ("motion", motion_words(result.motion))],
     }

@@ -16,7 +16,7 @@ from bolus.core.grid import Grid
 from bolus.core.result import Result
 from bolus.core.units import Modality
 from bolus.core.vessel import VesselCurve
-from bolus.export import layout, words
+from bolus.export import layout, research, words
 from bolus.export.methods import describe_methods
 from bolus.export.regions import regions, statistics
 from bolus.export.summary import lesion_lines, motion_words
@@ -108,6 +108,8 @@ def _content(result: Result, figures: Mapping[str, bytes]) -> dict[str, Any]:
         "regions": _regions(result),
         "vessels": [(c.name, *vessel_rows(c)) for c in layout.curves(result).values()],
         "motion": motion_words(result.motion),
+        "research": research.entries(result),
+        "research_notice": research.NOTICE,
         "findings": [(f.severity.value, f.code, words.clean(f.text)) for f in findings],
         "methods": describe_methods(result),
         "timings": [(k, words.number(v, 1, "s")) for k, v in result.timings_s.items()],

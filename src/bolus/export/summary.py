@@ -14,10 +14,10 @@ from bolus.core.maps import Map, window_of
 from bolus.core.result import MotionTrace, Result
 from bolus.core.units import Modality, Unit
 from bolus.core.vessel import VesselCurve
-from bolus.export import layout, words
+from bolus.export import layout, research, words
 from bolus.export.regions import plain, regions, statistics
 
-SCHEMA_VERSION: Final = "1.2"
+SCHEMA_VERSION: Final = "1.3"
 """Version of the document: the first number changes when a reader must change."""
 KIND: Final = "bolus-result"
 """What marks a summary, and so its folder, as ours."""
@@ -68,6 +68,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "vessels": _vessels(result),
         "motion": None if result.motion is None else _motion(result.motion),
         "noise": {"value": plain(result.noise), "unit": result.curves.unit.value},
+        "research": [research.document(one) for one in result.research],
         "timings_s": {stage: plain(seconds) for stage, seconds in result.timings_s.items()},
         "versions": dict(result.versions),
         "files": list(layout.files(result)),
@@ -220,6 +221,7 @@ def summary_lines(result: Result) -> list[tuple[str, str]]:
         lines += _projection_lines(result)
     else:
         lines += _withheld() if lesions is None else lesion_lines(lesions)
+    lines += research.lines(result)
     lines += [("AIF", curve_words(result.vessels.aif))]
     if result.vessels.vof is not None:
         lines.append(("VOF", curve_words(result.vessels.vof)))

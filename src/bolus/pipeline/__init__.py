@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bolus.core.finding import Progress, silent
 from bolus.core.recipe import DEFAULT, Recipe
 from bolus.core.result import Result
@@ -9,19 +11,21 @@ from bolus.core.series import Series
 from bolus.core.units import Modality
 from bolus.deconvolve import Place
 from bolus.pipeline.angiogram import Segment, run_angiogram
+from bolus.pipeline.classify import Classifier, Seen, require_fitting
 from bolus.pipeline.mapper import NO_MAPPERS, Mapped, Mapper, Mappers, Scan
 from bolus.pipeline.volume import run_volume
 
-__all__ = ["Mapped", "Mapper", "Mappers", "Scan", "Segment", "run"]
+__all__ = ["Classifier", "Mapped", "Mapper", "Mappers", "Scan", "Seen", "Segment", "run"]
 
 
-def run(
+def run(  # noqa: PLR0913  options, by keyword
     series: Series,
     recipe: Recipe = DEFAULT,
     *,
     place: Place | None = None,
     carotid: Segment | None = None,
     mappers: Mappers = NO_MAPPERS,
+    classifiers: Sequence[Classifier] = (),
     progress: Progress = silent,
 ) -> Result:
     """Turn a perfusion series into maps, lesions and findings.
@@ -40,6 +44,8 @@ def run(
     mappers
         What makes maps of CT and MR by a trained network, by the name that `recipe.method` calls it:
         `bolus.learn.MAPPERS`, or some of one's own. Unless it names one, nothing is loaded.
+    classifiers
+        What answers questions about the study after the maps; the result holds their answers as `research`.
     progress
         Called as `progress(stage, done, total)`.
 
@@ -54,6 +60,11 @@ def run(
     BadRecipe
         If an option is unknown or does not go with this series.
     """
+    require_fitting(classifiers, series.modality)
     if series.modality is Modality.XA:
-        return run_angiogram(series, recipe, place=place, carotid=carotid, progress=progress)
-    return run_volume(series, recipe, place=place, mappers=mappers, progress=progress)
+        return run_angiogram(
+            series, recipe, place=place, carotid=carotid, classifiers=classifiers, progress=progress
+        )
+    return run_volume(
+        series, recipe, place=place, mappers=mappers, classifiers=classifiers, progress=progress
+    )

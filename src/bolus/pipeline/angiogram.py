@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -21,6 +21,7 @@ from bolus.core.series import Concentration, Series, Voxels
 from bolus.core.units import Modality, Unit
 from bolus.core.vessel import Vessels
 from bolus.pipeline.account import joined, mean_curve, versions
+from bolus.pipeline.classify import Classifier, Seen, classified
 from bolus.pipeline.given import given
 from bolus.pipeline.watch import Stopwatch
 
@@ -123,6 +124,7 @@ def run_angiogram(
     *,
     place: deconvolve.Place | None = None,
     carotid: Segment | None = None,
+    classifiers: Sequence[Classifier] = (),
     progress: Progress = silent,
 ) -> Result:
     """Turn an X-ray run into maps and findings; see `bolus.pipeline.run`."""
@@ -134,6 +136,7 @@ def run_angiogram(
         found = _input(run, recipe, carotid)
     with watch("filter"):
         smooth = _smooth(run.contrast, recipe, watch.progress)
+        whole = run.contrast if classifiers else None  # held no longer than somebody looks at it
         run = replace(run, contrast=run.contrast.emptied())
         contrast = _visible(smooth, run)
         del smooth
@@ -145,7 +148,7 @@ def run_angiogram(
         findings = joined(
             series.findings, run.findings, contrast.findings, found.findings, quality.check(evidence)
         )
-    return Result(
+    result = Result(
         modality=series.modality,
         acquisition=series.acquisition,
         grid=series.grid,
@@ -165,6 +168,7 @@ def run_angiogram(
         timings_s=watch.seconds,
         versions=versions(),
     )
+    return classified(Seen(series, result, whole), classifiers, watch)
 
 
 def _require_run(series: Series) -> None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from bolus import deconvolve
-from bolus.core.arrays import Volume
+from bolus.core.arrays import Float64s, Volume
 from bolus.core.brain import Brain
 from bolus.core.errors import BadRecipe
 from bolus.core.finding import Finding, Progress
@@ -34,6 +34,9 @@ class Scan:
         Mean of the frames before contrast, shape `(x, y, z)`.
     motion
         What was found and undone.
+    way_mm
+        How far the head lay from its place at the times of the contrast, see `MotionTrace.way_mm`; None where
+        motion was not looked for.
     frames
         The images themselves, aligned; None unless the run's mapper asks for them (`Mapper.takes_frames`).
     place
@@ -45,6 +48,7 @@ class Scan:
     brain: Brain
     underlay: Volume
     motion: MotionTrace | None
+    way_mm: Float64s | None = None
     frames: Series | None = None
     place: deconvolve.Place | None = None
 

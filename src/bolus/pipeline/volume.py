@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from bolus.core.series import Concentration, Series, Voxels
 from bolus.core.units import Modality, Unit
 from bolus.core.vessel import VesselCurve, Vessels
 from bolus.pipeline.account import joined, mean_curve, versions
+from bolus.pipeline.classify import Classifier, Seen, classified
 from bolus.pipeline.given import given
 from bolus.pipeline.mapper import NO_MAPPERS, Mapped, Mapper, Mappers, Scan, require_mapper
 from bolus.pipeline.stand_in import no_artery, stand_in
@@ -37,6 +39,7 @@ def run_volume(
     *,
     place: deconvolve.Place | None = None,
     mappers: Mappers = NO_MAPPERS,
+    classifiers: Sequence[Classifier] = (),
     progress: Progress = silent,
 ) -> Result:
     """Turn a CT or MR series into maps, lesions and findings; see `bolus.pipeline.run`."""
@@ -47,7 +50,7 @@ def run_volume(
     scan = _prepare(series, recipe, watch, with_frames=mapper is not None and mapper.takes_frames)
     scan = replace(scan, place=place)
     perfusion = _perfuse(scan, recipe, mapper, watch)
-    scan = replace(scan, raw=scan.raw.emptied(), frames=None)
+    scan = replace(scan, raw=scan.raw.emptied(), contrast=perfusion.contrast, frames=None)
     perfusion = _sure(perfusion, scan, recipe, watch)
     with watch("quality"):
         evidence = quality.Evidence(
@@ -62,7 +65,7 @@ def run_volume(
         )
         by_scan = (series.findings, scan.brain.findings, scan.contrast.findings)
         findings = joined(*by_scan, perfusion.vessels.findings, perfusion.findings, quality.check(evidence))
-    return Result(
+    result = Result(
         modality=series.modality,
         acquisition=series.acquisition,
         grid=series.grid,
@@ -82,6 +85,7 @@ def run_volume(
         timings_s=watch.seconds,
         versions=versions(),
     )
+    return classified(Seen(series, result), classifiers, watch)
 
 
 def _prepare(series: Series, recipe: Recipe, watch: Stopwatch, *, with_frames: bool) -> Scan:
@@ -106,7 +110,8 @@ def _prepare(series: Series, recipe: Recipe, watch: Stopwatch, *, with_frames: b
             voxels = voxels.within(~motion.unseen)
         voxels = _filtered(voxels, recipe, watch)
         contrast = tracer.to_concentration(voxels, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
-    return Scan(raw, contrast, brain, underlay, motion, frames)
+    way_mm = None if motion is None else motion.way_mm(series.times, contrast.times)
+    return Scan(raw, contrast, brain, underlay, motion, way_mm, frames)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +119,7 @@ class Perfusion:
     """What one arterial curve makes of a scan."""
 
     vessels: Vessels
+    contrast: Concentration
     maps: Maps
     lesions: Lesions
     findings: tuple[Finding, ...]
@@ -145,13 +151,17 @@ def _solve(
 ) -> Perfusion:
     with watch("vessels"):
         found = _vessels_for(mapper, scan, recipe, avoid=avoid)
+    with watch("steadying"):
+        if scan.way_mm is not None:
+            steadied = deconvolve.without_motion(scan.contrast, found.aif, scan.way_mm)
+            scan = replace(scan, contrast=steadied)
     with watch("deconvolve"):
         mapped = (mapper.make if mapper else _by_physics)(scan, found.aif, recipe, watch.progress)
     with watch("lesions"):
         lesion, noticed = lesions.find_lesions(
             mapped.maps, scan.brain, scan.underlay, rule=recipe.rule, min_lesion_ml=recipe.min_lesion_ml
         )
-    return Perfusion(found, mapped.maps, lesion, (*mapped.findings, *noticed))
+    return Perfusion(found, scan.contrast, mapped.maps, lesion, (*mapped.findings, *noticed))
 
 
 def _vessels_for(mapper: Mapper | None, scan: Scan, recipe: Recipe, *, avoid: Mask | None) -> Vessels:

@@ -12,6 +12,7 @@ from bolus.export.figures import plot
 from bolus.export.figures.canvas import FOOT, Canvas, encoded
 from bolus.export.figures.style import ARTERY, GREY, Pixels, coloured, table, window
 from bolus.export.figures.view import Sampler, crop, find_view, fit, tint
+from bolus.export.research import ring
 
 PAGE: Final = 1040
 """Width of these pages [px]: two of them, one a view, lie side by side in the report."""
@@ -20,6 +21,7 @@ _BAR, _BAR_ROOM = 18, 84
 _SHOWN: Final = ("CBV", "CBF", "MTT", "Tmax")
 _DARKEST: Final = 99.7
 """Percentile of contrast that is shown black: where vessels overlap there is more."""
+_PLACE: Final = (29, 111, 214)
 _TISSUE: Final = (71, 85, 105)
 _MOTION: Final = ("#c2410c", "#15803d", "#1d4ed8")
 
@@ -35,6 +37,8 @@ def draw_minip(result: Result) -> bytes:
         chosen = np.zeros(result.grid.shape, dtype=np.bool_)
         chosen[tuple(voxels.T)] = True
         tint(tile, sampler.values(chosen.astype(np.float32), 0) > 0.3, ARTERY, 0.0)
+    for marker in (each for answer in result.research for each in answer.markers):
+        tint(tile, sampler.values(ring(result, marker).astype(np.float32), 0) > 0.3, _PLACE, 0.0)
     canvas.paste(tile, (PAGE - width) // 2, _HEAD)
     canvas.write((_EDGE, _HEAD / 2), f"MinIP  {words.view(result)}", size=28, bold=True)
     label = "red: arterial input" if voxels.size else "arterial input from a file"
