@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 RUNS := .venv/.runs
 
-.PHONY: demo test test-fast check docs bench weights weights-net clean
+.PHONY: demo test test-fast check docs bench weights weights-net weights-maps clean
 
 $(RUNS): pyproject.toml constraints.txt  # what running takes: no PyTorch
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bolus needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
@@ -62,6 +62,31 @@ weights-net: $(STAMP)  ## train the network of `--method net` that is shipped, f
 	$(LEARN) evaluate net --run $(NET)/run --data $(NET)/shifted -o $(NET)/scores-shifted
 	$(LEARN) export net --run $(NET)/run -o src/bolus/learn/weights/net.onnx \
 		--scores simulated=$(NET)/scores/scores.json --scores shifted=$(NET)/scores-shifted/scores.json
+
+MAPS := $(WEIGHTS)/maps
+weights-maps: $(STAMP)  ## train the networks of `--method unet` and `temp-pix2pix` that are shipped: a quarter of an hour
+	$(LEARN) data simulate dsc-gan -o $(MAPS)/dsc --patients 44 --size 128 --seed 1 --setting A
+	$(LEARN) data simulate ctp-unet -o $(MAPS)/ctp --patients 40 --size 128 --seed 1 --setting A
+	$(LEARN) data simulate dsc-gan -o $(MAPS)/dsc-B --patients 12 --size 128 --seed 2 --setting B
+	$(LEARN) data simulate ctp-unet -o $(MAPS)/ctp-B --patients 8 --size 128 --seed 2 --setting B
+	$(LEARN) data split --data $(MAPS)/dsc -o $(MAPS)/dsc --parts 0.68,0.07,0.25
+	$(LEARN) data split --data $(MAPS)/ctp -o $(MAPS)/ctp --parts 0.68,0.07,0.25
+	$(LEARN) train dsc-gan --data $(MAPS)/dsc --preset small -o $(MAPS)/temp-64 --set size=64 --epochs 10 --threads 1 --resume
+	$(LEARN) train dsc-gan --data $(MAPS)/dsc --preset small -o $(MAPS)/temp --begin-with $(MAPS)/temp-64/best.safetensors \
+		--set lr=1e-3 --epochs 4 --threads 1 --resume
+	$(LEARN) train ctp-unet --data $(MAPS)/ctp --preset small -o $(MAPS)/unet-64 --set size=64 --epochs 10 --threads 1 --resume
+	$(LEARN) train ctp-unet --data $(MAPS)/ctp --preset small -o $(MAPS)/unet --begin-with $(MAPS)/unet-64/best.safetensors \
+		--set lr=1e-3 --epochs 12 --threads 1 --resume
+	$(LEARN) export dsc-gan --run $(MAPS)/temp -o $(MAPS)/temp/dsc-gan.onnx --half  # what is scored is what is shipped
+	$(LEARN) export ctp-unet --run $(MAPS)/unet -o $(MAPS)/unet/ctp-unet.onnx --half
+	$(LEARN) evaluate dsc-gan --run $(MAPS)/temp --data $(MAPS)/dsc -o $(MAPS)/scores-dsc
+	$(LEARN) evaluate dsc-gan --run $(MAPS)/temp --data $(MAPS)/dsc-B -o $(MAPS)/scores-dsc-B
+	$(LEARN) evaluate ctp-unet --run $(MAPS)/unet --data $(MAPS)/ctp -o $(MAPS)/scores-ctp
+	$(LEARN) evaluate ctp-unet --run $(MAPS)/unet --data $(MAPS)/ctp-B -o $(MAPS)/scores-ctp-B
+	$(LEARN) export dsc-gan --run $(MAPS)/temp -o src/bolus/learn/weights/temp-pix2pix.onnx --half \
+		--scores simulated=$(MAPS)/scores-dsc/scores.json --scores shifted=$(MAPS)/scores-dsc-B/scores.json
+	$(LEARN) export ctp-unet --run $(MAPS)/unet -o src/bolus/learn/weights/ctp-unet.onnx --half \
+		--scores simulated=$(MAPS)/scores-ctp/scores.json --scores shifted=$(MAPS)/scores-ctp-B/scores.json
 
 clean:
 	rm -rf .venv demo weights docs/_build docs/api benchmarks/results benchmarks/.peers

@@ -23,6 +23,7 @@ COMMANDS = [
     [], ["run"], ["info"], ["phantom"], ["phantom", "kudo"], ["phantom", "ct"], ["phantom", "mr"],
     ["phantom", "xa"], ["cohort"], ["validate"], ["learn"], ["learn", "tasks"], ["learn", "data"],
     ["learn", "data", "simulate"], ["learn", "data", "manifest"], ["learn", "data", "import-dias"],
+    ["learn", "data", "import-maps"],
     ["learn", "data", "split"],
     ["learn", "train"], ["learn", "evaluate"], ["learn", "predict"], ["learn", "export"],
 ]  # fmt: skip

@@ -158,6 +158,10 @@ def test_the_tasks_are_listed() -> None:
         (["data", "simulate", "arteries", "-o", "out"], 2, "no simulator"),
         (["data", "manifest", "ica", "none", "-o", "out"], 3, "no such folder"),
         (["data", "import-dias", ".", "-o", "out"], 3, "no frames"),
+        (["data", "import-maps", "ctp-unet", ".", "--from", "isles2018", "-o", "out"], 3, "no scan"),
+        (["data", "import-maps", "ctp-unet", ".", "--from", "elsewhere", "-o", "out"], 2, "unknown layout"),
+        (["data", "import-maps", "dsc-gan", "none.csv", "-o", "out"], 3, "no such folder"),
+        (["data", "import-maps", "ica", ".", "-o", "out"], 2, "no task with maps"),
         (["export", "ica", "--run", "none", "-o", "net.onnx"], 3, "cannot be read"),
     ],
 )

@@ -1,7 +1,7 @@
 """The whole run on simulated DSC-MRI patients, from DICOM files, with nothing given by hand.
 
-Bounds, with jumps of the head or without: AIF voxels inside arteries >= 95 %, AIF r >= 0.98, core and Tmax > 6 s
-Dice >= 0.9, volume errors <= 10 % or 5 mL, midline within 1 mm, at most 0.5 mm of motion left.
+Bounds, with jumps of the head or without: AIF voxels inside arteries >= 95 %, AIF r >= 0.98, core and
+Tmax > 6 s Dice >= 0.9, volume errors <= 10 % or 5 mL, midline within 1 mm, at most 0.5 mm of motion left.
 """
 
 from collections.abc import Callable

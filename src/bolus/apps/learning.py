@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bolus.apps.scans import import_maps
 from bolus.apps.terminal import Terminal
 from bolus.core.errors import BadInput, BadRecipe
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Train, judge and use learned systems.", no_args_is_help=True, rich_markup_mode=None)
 data = typer.Typer(help="Make folders of cases.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data, name="data")
+data.command(name="import-maps")(import_maps)
 
 _HEADER = ("cases", "score", "mean", "95 %", "SD", "least", "n")
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="What is learned; see `bolus learn tasks`.")]
@@ -219,7 +221,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
         str,
         typer.Option(
             "--experiment",
-            help="One of the paper's: augmentation or data-split, which train; postprocess or quantitative.",
+            help="Of the paper: augmentation, data-split (train), postprocess, quantitative; of ctp-unet "
+            "cross-validation (trains), lesions, dose; of dsc-gan comparison, fine-tuning (train).",
         ),
     ] = "",
     studies: Annotated[
@@ -274,12 +277,15 @@ def _experiment(
     tests_network = name in experiments.NEEDS_NETWORK
     if not tests_network:
         _require_torch()
-    segment = Segmenter(_network(task, *network, 0)) if tests_network else None
+    tested = _network(task, *network, 0) if tests_network else None
+    segment = Segmenter(tested) if tested and task.head == "foreground" else None
+    begin_with = network[0] / "best.safetensors" if network[0] and not tests_network else None
     part = _part(chosen, network[0], "") if tests_network else chosen
     with terminal.progress() as progress:
         bench = experiments.Bench(
-            task, part, _split(None, chosen, recipe.seed), recipe, out, segment, studies, progress
-        )
+            task, part, _split(None, chosen, recipe.seed), recipe, out, segment, studies, progress, tested,
+            begin_with,
+        )  # fmt: skip
         found = experiments.conduct(name, bench)
     if terminal.as_json:
         terminal.document({"title": found.title, "published": found.published, **found.numbers})
@@ -324,6 +330,7 @@ def export(
         list[str] | None,
         typer.Option("--scores", help="NAME=FILE: scores.json of an evaluation, for the card."),
     ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Store weights in 16 bits.")] = False,
 ) -> None:
     """Write a training's best network as ONNX that runs without PyTorch, with its card beside it."""
     terminal = Terminal()
@@ -332,7 +339,7 @@ def export(
         _require_torch()
         from bolus.learn.export import export as write
 
-        card = write(task, run, out, dict(_scores(text) for text in scores or []))
+        card = write(task, run, out, dict(_scores(text) for text in scores or []), half=half)
     terminal.say(f"network: {out}, SHA-256 {card.files[out.name]}")
 
 
@@ -397,13 +404,13 @@ def _split(file: Path | None, chosen: Manifest, seed: int) -> Split:
 
 def _network(task: Task, run: Path | None, weights: Path | None, threads: int) -> Network:
     """Return the network of a file, of a training (exported if need be), or the shipped one."""
-    from bolus.learn import ica, infer
+    from bolus.learn import infer
 
     if run is not None and weights is not None:
         raise BadRecipe("give either --run or --weights", found="both")
     if run is not None:
         return infer.load(_exported(task, run), task=task.name, threads=threads)
-    return infer.load(weights or ica.SHIPPED, task=task.name, threads=threads)
+    return infer.load(weights or infer.shipped(task.name), task=task.name, threads=threads)
 
 
 def _exported(task: Task, run: Path) -> Path:

@@ -25,7 +25,10 @@ Residue = Annotated[
     str | None, typer.Option("--residue", help="Residue function: exponential, linear, box or gamma.")
 ]
 Lesion = Annotated[
-    str | None, typer.Option("--lesion", help="Lesion: mca-right, mca-left, core-only-right or none.")
+    str | None,
+    typer.Option(
+        "--lesion", help="Lesion: mca-, aca-, pca- or blob- with right or left, core-only-right, or none."
+    ),
 ]
 Motion = Annotated[bool, typer.Option("--motion", help="Let the head move: 3 jumps and a drift.")]
 Timing = Annotated[str | None, typer.Option("--timing", help="Frame times: even, uneven or shuttle.")]

@@ -79,7 +79,8 @@ class Recipe:
         "auto",
         "deconvolve",
         "Deconvolution: auto (posterior; X-ray: csvd), posterior, osvd, csvd, ssvd, tikhonov, box, vascular, "
-        "slope or moment; net: by a trained network; X-ray: also paper (causal, Volterra).",
+        "slope or moment; trained networks: net, unet (CT), temp-pix2pix (MR); X-ray: also paper (causal, "
+        "Volterra).",
         BOUTELIER,
     )
     neighbours: bool = _choice(

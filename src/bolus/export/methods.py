@@ -38,12 +38,22 @@ _SOLVERS: Final = {
     "box": ("non-linear fit of a box-shaped residue", "Bennink et al. 2016, doi:10.1117/1.JMI.3.2.026003"),
     "slope": ("the maximum slope of tissue", "Klotz and König 1999, Eur J Radiol 30:170-184"),
     "moment": ("first moments of tissue and artery", _CENTRAL_VOLUME),
+    "unet": (
+        "a U-Net that sees the frames of a slice and no arterial curve, trained on simulated patients",
+        "Gava et al. 2023, doi:10.3389/fninf.2023.852105",
+    ),
+    "temp-pix2pix": (
+        "a network that sees the frames of a slice and no arterial curve, trained on simulated patients",
+        "Kossen et al. 2023, doi:10.3389/fneur.2022.1051397",
+    ),
     "net": (
         "a network that was trained on simulated tissue to deconvolve, or, where the findings say so, by "
         "posterior means",
         "",
     ),
 }
+_WITHOUT_ARTERY: Final = ("unet", "temp-pix2pix")
+"""Networks that use no arterial curve; the report shows one for what else it tells."""
 _LEANING: Final = ("posterior", "vascular")
 """Methods whose voxels can lean on their neighbours; Tmax is then read from `osvd`."""
 
@@ -106,6 +116,8 @@ def _vessels(result: Result) -> str:
         text += f"; venous output: {vessels.vof.origin.rstrip('.')}"
     if vessels.partial_volume != 1:
         text += f"; the arterial curve was scaled by {vessels.partial_volume:.2f} for partial volume"
+    if result.recipe.method in _WITHOUT_ARTERY:
+        text += "; it was not used to make the maps"
     return text + "."
 
 
@@ -118,6 +130,9 @@ def _deconvolution(result: Result) -> str:
         text += ", each voxel leaning on its neighbours for delay and transit time"
     if recipe.method in _LEANING:
         text += "; Tmax was read from the residue of oSVD, near to what the posterior expects"
+    if recipe.method in _WITHOUT_ARTERY:
+        tmax = "; Tmax is the middle of a box-shaped residue" if result.modality is Modality.CT else ""
+        return f"{text}{tmax}."
     if result.modality is Modality.XA:
         return f"{text}; volume is relative to the artery's, and MTT is volume over flow."
     return (

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 import torch
+from onnx import numpy_helper
 from torch import nn
 
 from bolus import __version__
@@ -32,6 +33,8 @@ OPSET: Final = 18
 """Of ONNX: the oldest that PyTorch's exporter writes without converting."""
 TOLERANCE: Final = 1e-4
 """Largest difference between the answers of PyTorch and onnxruntime."""
+_FEWEST: Final = 512
+"""Weights of fewer numbers stay in 32 bits: they save nothing."""
 _TRACED: Final = {"cases": 2, "pictures": 4, "y": 64, "x": 96}
 _CHECKED: Final = (
     {"cases": 1, "pictures": 2, "y": 128, "x": 128},
@@ -79,7 +82,9 @@ def card_of(task: Task, run: Path, scores: Mapping[str, Any] | None = None) -> C
     )
 
 
-def export(task: Task, run: Path, out: Path, scores: Mapping[str, Any] | None = None) -> Card:
+def export(
+    task: Task, run: Path, out: Path, scores: Mapping[str, Any] | None = None, *, half: bool = False
+) -> Card:
     """Write a training's best network as ONNX, with its card beside it.
 
     Parameters
@@ -90,6 +95,8 @@ def export(task: Task, run: Path, out: Path, scores: Mapping[str, Any] | None = 
         `.onnx` file to write.
     scores
         What else the card shall say of its quality; see `card_of`.
+    half
+        Store weights in 16 bits: half the file. They are rounded first, and all else is measured with them.
 
     Returns
     -------
@@ -104,13 +111,42 @@ def export(task: Task, run: Path, out: Path, scores: Mapping[str, Any] | None = 
     """
     recipe = recipes.read(run / RECIPE)
     network, axes = network_of(task, recipe, run / BEST), axes_of(task, recipe)
+    if half:
+        _round(network)
     with files.whole(out) as made:
         write_onnx(network, axes, made)
+        if half:
+            _store_half(made)
         check_parity(network, axes, made)
         card = _proven(card_of(task, run, scores), task, made)
     signed = replace(card, files={out.name: files.sha256(out)}, version=__version__)
     write_card(signed, out.with_suffix(".json"))
     return signed
+
+
+def _round(network: Any) -> None:
+    """Round the larger weights to what 16 bits hold."""
+    with torch.no_grad():
+        for weights in network.parameters():
+            if weights.numel() >= _FEWEST:
+                weights.copy_(weights.half().float())
+
+
+def _store_half(path: Path) -> None:
+    """Keep the larger weights in 16 bits; a node each makes them 32 again when the network is opened."""
+    model = onnx.load(path)
+    casts = []
+    for weights in model.graph.initializer:
+        values = numpy_helper.to_array(weights)
+        if values.dtype != np.float32 or values.size < _FEWEST:
+            continue
+        name, stored = weights.name, f"{weights.name}.half"
+        weights.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
+        casts.append(onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, path)
 
 
 def _proven(card: Card, task: Task, path: Path) -> Card:

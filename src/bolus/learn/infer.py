@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from bolus.core.errors import BadInput, ShapeMismatch, UnreadableFile
 from bolus.learn.card import Card, read_card, verify
 from bolus.learn.files import reason
 
+WEIGHTS: Final = Path(__file__).parent / "weights"
+"""Networks that come with `bolus`."""
+_NAMES: Final = {"dsc-gan": "temp-pix2pix"}
 _QUIET = 3  # of onnxruntime: errors only
 
 
@@ -97,6 +100,21 @@ def load(weights: str | Path, *, task: str = "", threads: int = 0) -> Network:
     if task and card.task != task:
         raise BadInput("the network is for another task", wanted=task, found=card.task, where=path)
     return Network(session(path, threads or usable_processors()), card, path)
+
+
+def shipped(task: str) -> Path:
+    """Return the file of the network that comes with `bolus` for a task.
+
+    Raises
+    ------
+    BadInput
+        If none comes with it.
+    """
+    path = WEIGHTS / f"{_NAMES.get(task, task)}.onnx"
+    if not path.is_file():
+        remedy = "Train one with `bolus learn train`, and give it with --run or --weights."
+        raise BadInput(f"no network for {task} comes with bolus", where=path, remedy=remedy)
+    return path
 
 
 def usable_processors() -> int:

@@ -9,10 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from bolus.core.arrays import Float32s, Float64s
+from bolus.core.arrays import Float32s, Float64s, Mask
 from bolus.core.errors import BadInput, BadRecipe
+from bolus.core.series import Series
 from bolus.learn.cases import Arrays, Case
-from bolus.learn.frame import Frame
+from bolus.learn.frame import Frame, Square
 from bolus.learn.image_scores import image_scores
 from bolus.learn.infer import Network
 
@@ -22,6 +23,14 @@ STEP_HU: Final = 40.0
 """CT number that is shown as 1: about that of brain."""
 BRIGHTEST: Final = 2.0
 """MR signals up to so many times the scan's scale are shown."""
+FIELD_MM: Final = 220.0
+"""What the squares that networks see cover [mm]; scans of any other size are brought to it."""
+BASELINE_S: Final = 4.0
+"""Before contrast comes; the scale of MR signals is taken from it [s]."""
+BRIGHT: Final = 99.0
+"""Percentile of the signal in the brain before contrast that scales an MR scan."""
+UNSTEADY: Final = 3
+"""Frames of MR before the steady state is reached, which are brighter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,29 +162,42 @@ def fit(
     BadInput
         If frames and times do not fit.
     """
-    even = on_grid(case.image, case.extra["times"], n_frames or plan.n_frames, dt or plan.dt)
-    frame = Frame((even.shape[1], even.shape[2]), size)
-    image = np.stack([frame.put(shown) for shown in _shown(plan, even, case)])
+    frame = Frame((case.image.shape[1], case.image.shape[2]), size)
     names = list(plan.maps)
     parts = [plan.scaled(name, case.target[names.index(name)]) for name in chosen(plan, maps)]
     target = np.stack([frame.put(part) for part in parts])
-    return {"image": image - np.float32(plan.signed), "target": plan.on_scale(target)}
+    return {"image": seen(plan, case, frame, n_frames, dt), "target": plan.on_scale(target)}
 
 
-def answer(plan: Plan, network: Network, case: Case) -> Float32s:
+def seen(plan: Plan, case: Case, square: Square, n_frames: int = 0, dt: float = 0.0) -> Float32s:
+    """Return the image that `fit` makes of a case, put into a square."""
+    even = on_grid(case.image, case.extra["times"], n_frames or plan.n_frames, dt or plan.dt)
+    image = np.stack([square.put(shown) for shown in _shown(plan, even, case)])
+    return image - np.float32(plan.signed)
+
+
+def answer(plan: Plan, network: Network, case: Case, square: Square | None = None) -> Float32s:
     """Return the maps of a case in their units at its own size, shape `(maps, y, x)`.
 
     All maps of the plan have their place; those that the network was not trained for are NaN.
+
+    Parameters
+    ----------
+    plan, network, case
+        As for `fit`; the network's card says what it is shown.
+    square
+        What puts slices into the network's square; None: as in training, the longer side fills it.
     """
     recipe = network.card.recipe
     fitting = dict(recipe.get("fitting", {}))
-    arrays = fit(plan, case, int(recipe["size"]), **fitting)
-    made = network(arrays["image"][None])[0]
-    frame = Frame((case.image.shape[1], case.image.shape[2]), int(recipe["size"]))
-    found = np.full((len(plan.maps), *frame.shape), np.nan, dtype=np.float32)
+    maps = fitting.pop("maps", ())
+    shape = case.image.shape[1], case.image.shape[2]
+    frame = square or Frame(shape, int(recipe["size"]))
+    made = network(seen(plan, case, frame, **fitting)[None])[0]
+    found = np.full((len(plan.maps), *shape), np.nan, dtype=np.float32)
     names = list(plan.maps)
-    for name, square in zip(chosen(plan, fitting.get("maps", ())), made, strict=True):
-        found[names.index(name)] = plan.physical(name, frame.take(square))
+    for name, answered in zip(chosen(plan, maps), made, strict=True):
+        found[names.index(name)] = plan.physical(name, frame.take(answered))
     return found
 
 
@@ -192,6 +214,22 @@ def score(plan: Plan, found: Float32s, case: Case) -> dict[str, float]:
             alike = image_scores(numbers, true, brain, data_range=plan.data_range)
             scores |= {f"{name} {kind}": value for kind, value in alike.items()}
     return scores
+
+
+def signal_scale(series: Series, brain: Mask) -> float:
+    """Return the signal of bright brain before contrast, which scales MR.
+
+    Parameters
+    ----------
+    series
+        The scan, whose first frames show no contrast.
+    brain
+        Shape `(x, y, z)`.
+    """
+    clock = series.times if series.times.ndim == 1 else series.times.mean(axis=0)
+    last = max(int(np.searchsorted(clock, BASELINE_S)), UNSTEADY + 1)
+    before = series.mean(UNSTEADY, min(last, series.n_frames))[brain]
+    return float(np.percentile(before[np.isfinite(before)], BRIGHT))
 
 
 def chosen(plan: Plan, maps: Sequence[str]) -> tuple[str, ...]:

@@ -57,7 +57,8 @@ STEM: Final = ((13.0, 5.0), (26.0, 9.0), (38.0, 15.0), (48.0, 24.0), (60.0, 29.0
 """Axial course of the Sylvian fissure around the insula and below it: way points x, y [mm]."""
 CALCIUM: Final = (((0.0, -31.0, 4.0), (2.2, 2.6, 2.6)), ((18.5, -41.0, 15.0), (2.2, 3.4, 2.8)))
 """Calcified pineal gland and choroid plexus: centre and half-axes [mm]."""
-
+_FURROWS_PER_MM: Final = 0.15
+"""Part by which furrows widen for each mm of the ventricles."""
 
 Triple = tuple[float, float, float]
 
@@ -99,8 +100,10 @@ class Atlas:
 
 
 @lru_cache(maxsize=4)
-def build_atlas(seed: int) -> Atlas:
+def build_atlas(seed: int, atrophy_mm: float = 0.0) -> Atlas:
     """Draw a head; the folds of its cortex differ from seed to seed, its plan does not.
+
+    `atrophy_mm` is how much wider the ventricles are to each side [mm]: age. Furrows widen with them.
 
     The last heads are remembered: a head costs seconds, and many studies of one head are common.
     """
@@ -108,10 +111,11 @@ def build_atlas(seed: int) -> Atlas:
     points = lattice_points()
     outward = distance_from_skull(points) + 0.8 * random_field(rng, 20.0)(points)
     bent = points + 1.8 * np.stack([random_field(rng, 6.0)(points) for _ in range(3)])
-    ventricle = _ventricles(points + 0.4 * (bent - points))
+    ventricle = _ventricles(points + 0.4 * (bent - points), atrophy_mm)
     falx, cleft = _midline_cleft(points, outward)
     rim = outward > -RIM_MM - 0.7 * random_field(rng, 9.0)(points)
-    fluid = rim | ventricle | cleft | _sylvian(bent) | _cisterns(bent) | _sulci(rng, points, outward)
+    furrows = _sulci(rng, points, outward, 1.0 + _FURROWS_PER_MM * atrophy_mm)
+    fluid = rim | ventricle | cleft | _sylvian(bent) | _cisterns(bent) | furrows
     inside = outward < 0
     calcium = _any_ellipsoid(points, CALCIUM)
     csf = inside & fluid & ~calcium
@@ -192,9 +196,9 @@ def tube(points: Float32s, way: tuple[tuple[float, float, float, float], ...]) -
     return nearest
 
 
-def _ventricles(points: Float32s) -> Mask:
-    third = _ellipsoid(points, (0.0, -8.0, 2.0), (2.2, 14.0, 11.0))
-    horns = (tube(points, LATERAL_VENTRICLE) < 0) | (tube(points, TEMPORAL_HORN) < 0)
+def _ventricles(points: Float32s, wider_mm: float) -> Mask:
+    third = _ellipsoid(points, (0.0, -8.0, 2.0), (2.2 + 0.7 * wider_mm, 14.0, 11.0))
+    horns = (tube(points, LATERAL_VENTRICLE) < wider_mm) | (tube(points, TEMPORAL_HORN) < 0.7 * wider_mm)
     return np.asarray(horns | third)
 
 
@@ -242,8 +246,8 @@ def _cisterns(points: Float32s) -> Mask:
     return np.asarray(suprasellar | ambient | quadrigeminal)
 
 
-def _sulci(rng: np.random.Generator, points: Float32s, outward: Float32s) -> Mask:
-    """Return the furrows of the cortex.
+def _sulci(rng: np.random.Generator, points: Float32s, outward: Float32s, wider: float) -> Mask:
+    """Return the furrows of the cortex, `wider` times as wide as usual.
 
     They are where a random field on the surface of the brain changes sign, carried inwards along rays,
     so that they cut into the brain at right angles to its surface.
@@ -258,7 +262,7 @@ def _sulci(rng: np.random.Generator, points: Float32s, outward: Float32s) -> Mas
     distance = np.abs(value) / np.maximum(slope, 1e-3)
     depth = -outward - RIM_MM
     reach = 23.0 + 5.0 * random_field(rng, 12.0)(points)
-    half_width = 0.45 + 1.0 * np.exp(-np.maximum(depth, 0.0) / 5.0)
+    half_width = wider * (0.45 + 1.0 * np.exp(-np.maximum(depth, 0.0) / 5.0))
     return np.asarray((distance < half_width) & (depth < reach))
 
 

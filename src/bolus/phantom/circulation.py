@@ -78,6 +78,21 @@ def venous(arterial: Curve, *, until: float, mean_s: float = 3.0, shape: float =
     return at
 
 
+def dispersed(arterial: Curve, spread_s: float, *, until: float) -> Curve:
+    """Return a curve after transit times that are exponentially distributed; 0 s leaves it as it is.
+
+    Parameters
+    ----------
+    arterial
+        Curve as a function of times [s].
+    spread_s
+        Mean of the transit times [s].
+    until
+        Last time that the curve is asked for [s].
+    """
+    return venous(arterial, until=until, mean_s=spread_s, shape=1.0) if spread_s > 0 else arterial
+
+
 def _convolve(curve: Float64s, kernel: Float64s) -> Float64s:
     n = curve.size + kernel.size
     whole = np.fft.irfft(np.fft.rfft(curve, n) * np.fft.rfft(kernel, n), n)
@@ -97,15 +112,18 @@ class Kinetics:
     ----------
     cbf, mtt, delay
         Flow [mL/100 g/min], mean transit time [s] and delay after the arterial curve [s].
+    dispersion_s
+        Time constant of the exponential that widens the arterial curve on its way to all of them [s].
     """
 
     cbf: Float32s
     mtt: Float32s
     delay: Float32s
+    dispersion_s: float = 0.0
 
     def at(self, rows: slice | NDArray[np.intp]) -> Kinetics:
         """Return the kinetics of some voxels."""
-        return Kinetics(self.cbf[rows], self.mtt[rows], self.delay[rows])
+        return Kinetics(self.cbf[rows], self.mtt[rows], self.delay[rows], self.dispersion_s)
 
     def curves(self, arterial: Curve, times: Times, residue: Residue = exponential_residue) -> Curves:
         """Return tissue curves, shape `(voxels, t)`, in the unit of the arterial curve.
@@ -115,6 +133,7 @@ class Kinetics:
         times
             Seconds, shape `(t,)`.
         """
+        arterial = dispersed(arterial, self.dispersion_s, until=float(times[-1]))
         pairs = np.stack([np.rint(self.mtt / MTT_STEP), np.rint(self.delay / DELAY_STEP)]).astype(np.int64)
         code = pairs[0] * 100_000 + pairs[1]
         _, first, which = np.unique(code, return_index=True, return_inverse=True)

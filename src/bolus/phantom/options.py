@@ -36,6 +36,13 @@ class Physiology:
         Where their centre lies from its usual place: to the side of the lesion, forward, up [mm].
     lesion_delay_s
         How much later than usual contrast reaches hypoperfused tissue [s].
+    atrophy_mm
+        How much wider than usual the ventricles are to each side; furrows widen with them [mm].
+    dispersion_s
+        Time constant of the exponential that widens the arterial curve on its way to tissue [s].
+    decoupling
+        How far flow and volume of tissue, each on its own, stray from what its anatomy makes one expect:
+        standard deviation of the logarithm of a smooth random factor, and of one of all grey matter.
     """
 
     aif_alpha: float = 3.0
@@ -46,6 +53,9 @@ class Physiology:
     lesion_size: float = 1.0
     lesion_shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
     lesion_delay_s: float = 0.0
+    atrophy_mm: float = 0.0
+    dispersion_s: float = 0.0
+    decoupling: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +288,9 @@ def _check_physiology(drawn: Physiology) -> None:
         "volume": (0.05, 5.0),
         "lesion_size": (0.1, 2.0),
         "lesion_delay_s": (-5.0, 15.0),
+        "atrophy_mm": (0.0, 8.0),
+        "dispersion_s": (0.0, 10.0),
+        "decoupling": (0.0, 1.0),
     }.items():
         found = getattr(drawn, name)
         _require(low <= found <= high, name, f"{low:g} to {high:g}", found)

@@ -121,7 +121,7 @@ def set_scene(
         How the head moved since it was laid down (RAS) [mm], shape `(4, 4)`; None for not at all.
     """
     shape, lesion_name, drawn = options.shape, options.lesion, options.physiology
-    atlas = build_atlas(options.seed)
+    atlas = build_atlas(options.seed, drawn.atrophy_mm)
     grid = scan_grid(shape)
     pose = pose_matrix(np.array(options.pose), SLAB_CENTRE_MM)
     if motion is not None:
@@ -131,8 +131,7 @@ def set_scene(
     parts = {name: sampled(getattr(atlas, name).astype(np.float32), places) for name in ("gm", "wm", "csf")}
     inside = sampled(atlas.outward, places, fill=99.0) < 0.0
     lesion = place_lesion(rng, points, lesion_name, drawn.lesion_size, drawn.lesion_shift_mm)
-    sick = {"mca-right": 1, "mca-left": -1}.get(lesion_name, 0)
-    arteries, collaterals, veins = _vessels(grid, pose, sick)
+    arteries, collaterals, veins = _vessels(grid, pose, lesion_name)
     rows = inside | (arteries.fraction + collaterals.fraction + veins.fraction > 0)
     texture = random_field(rng, 6.0)(points)
     kinetics = _kinetics(rng, points, (parts["gm"], parts["wm"], texture), lesion, (rows, drawn))
@@ -179,11 +178,13 @@ def sampled(volume: Float32s, places: tuple[Float32s, ...], fill: float = 0.0) -
     return np.asarray(total / len(places), dtype=np.float32)
 
 
-def _vessels(grid: Grid, pose: Float64s, sick: int) -> tuple[Filling, Filling, Filling]:
-    """Return arteries, collaterals and veins; `sick` is the side of an occlusion, 1 right, -1 left."""
+def _vessels(grid: Grid, pose: Float64s, lesion: str) -> tuple[Filling, Filling, Filling]:
+    """Return arteries, collaterals and veins; in the territory of an artery, it is occluded."""
+    fed_by, _, side = lesion.rpartition("-")
+    sick = {"right": 1, "left": -1}.get(side, 0)
     both = mirrored(ARTERIES)
-    beyond = [vessel for vessel, where in both if vessel.fed_by == "mca" and where == sick != 0]
-    healthy = [vessel for vessel, where in both if not (vessel.fed_by == "mca" and where == sick != 0)]
+    beyond = [vessel for vessel, where in both if vessel.fed_by == fed_by != "" and where == sick]
+    healthy = [vessel for vessel, _ in both if vessel not in beyond]
     veins = [vessel for vessel, _ in mirrored((*VEINS, sagittal_sinus(), transverse_sinus()))]
     return fill(healthy, grid, pose), fill(beyond, grid, pose, COLLATERAL_S), fill(veins, grid, pose)
 
@@ -205,6 +206,8 @@ def _kinetics(
     cbf = vary * (gm * _mixed(FLOW["gm"], hypo, core) + wm * _mixed(FLOW["wm"], hypo, core))
     cbv = vary * (gm * _mixed(BLOOD["gm"], hypo, core) + wm * _mixed(BLOOD["wm"], hypo, core))
     cbv *= drawn.volume
+    if drawn.decoupling > 0:
+        cbf, cbv = (part * _straying(rng, (points, rows), gm, drawn.decoupling) for part in (cbf, cbv))
     perfused = cbf > 0.05
     mtt = np.where(perfused, 60.0 * cbv / np.where(perfused, cbf, 1.0), 4.0)
     healthy = np.clip(0.6 + 0.25 * common + 0.3 * wm, 0.0, 1.5)
@@ -215,7 +218,18 @@ def _kinetics(
         np.where(perfused, cbf, 0.0).astype(np.float32),
         quantised(mtt.astype(np.float32), MTT_STEP),
         quantised(delay.astype(np.float32), DELAY_STEP),
+        drawn.dispersion_s,
     )
+
+
+def _straying(
+    rng: np.random.Generator, place: tuple[Float32s, Mask], gm: Float32s, spread: float
+) -> Float32s:
+    """Return a factor that no image without contrast shows: smooth in space, times one of all grey matter."""
+    points, rows = place
+    smooth = random_field(rng, 14.0)(np.stack([axis[rows] for axis in points]))
+    of_grey = np.float32(rng.standard_normal())
+    return np.asarray(np.exp(spread * (np.clip(smooth, -2, 2) + of_grey * gm)), dtype=np.float32)
 
 
 def _mixed(values: tuple[float, float, float], hypo: Float32s, core: Float32s) -> Float32s:
@@ -224,14 +238,18 @@ def _mixed(values: tuple[float, float, float], hypo: Float32s, core: Float32s) -
 
 
 def true_volumes(scene: Scene, residue: Residue) -> dict[str, Volume]:
-    """Return true CBF, CBV, MTT, delay and Tmax, shape `(x, y, z)`."""
+    """Return true CBF, CBV, MTT, delay and Tmax, shape `(x, y, z)`.
+
+    Tmax counts dispersion as a delay by its mean.
+    """
     kinetics = scene.kinetics
+    late = kinetics.delay + np.float32(kinetics.dispersion_s)
     flat = {
         "CBF": kinetics.cbf,
         "CBV": kinetics.cbf * kinetics.mtt / np.float32(60.0),
         "MTT": kinetics.mtt,
         "delay": kinetics.delay,
-        "Tmax": ideal_tmax(kinetics.mtt, kinetics.delay, residue),
+        "Tmax": ideal_tmax(kinetics.mtt, late, residue),
     }
     volumes = {}
     for name, values in flat.items():

@@ -33,7 +33,7 @@ class Vessel:
     delay_s
         Arrival of contrast at the first and the last way point after the arterial curve [s].
     fed_by
-        `mca` where an occlusion of the middle cerebral artery changes the arrival, else empty.
+        `mca`, `aca` or `pca` where an occlusion of that cerebral artery changes the arrival, else empty.
     """
 
     name: str
@@ -73,6 +73,7 @@ ARTERIES: Final = (
             (2.0, -16.0, 42.0, 0.8),
         ),
         (0.2, 1.2),
+        "aca",
     ),
     Vessel("basilar", ((0.0, -3.0, -60.0, 1.7), (0.0, -3.0, -17.0, 1.7)), (0.2, 0.4)),
     Vessel(
@@ -85,6 +86,7 @@ ARTERIES: Final = (
             (7.0, -66.0, 6.0, 0.9),
         ),
         (0.4, 1.3),
+        "pca",
     ),
 )
 """Courses after any atlas of anatomy; radii 0.8-2.5 mm, delays 0-1.5 s (science sheet of the phantom)."""

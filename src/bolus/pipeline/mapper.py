@@ -77,11 +77,14 @@ class Mapper:
         Whether it reads the aligned images (`Scan.frames`), which are let go otherwise.
     modalities
         What it is for.
+    needs_artery
+        Whether it uses the arterial curve; else a run goes on where no artery can be found.
     """
 
     make: MakeMaps
     takes_frames: bool = False
     modalities: tuple[Modality, ...] = (Modality.CT, Modality.MR)
+    needs_artery: bool = True
 
 
 Mappers: TypeAlias = Mapping[str, Mapper]

@@ -11,7 +11,7 @@ import numpy as np
 from bolus import deconvolve, lesions, prepare, quality, quantify, read, tracer, vessels
 from bolus.core.arrays import Mask, Volume
 from bolus.core.brain import Brain
-from bolus.core.errors import BadInput, BadRecipe, MissingTag
+from bolus.core.errors import BadInput, BadRecipe, MissingTag, NoVessel
 from bolus.core.finding import Finding, Progress, Severity, silent
 from bolus.core.grid import Grid
 from bolus.core.lesion import Lesions
@@ -25,6 +25,7 @@ from bolus.pipeline.account import joined, mean_curve, versions
 from bolus.pipeline.classify import Classifier, Seen, classified
 from bolus.pipeline.given import given
 from bolus.pipeline.mapper import NO_MAPPERS, Mapped, Mapper, Mappers, Scan, require_mapper
+from bolus.pipeline.stand_in import no_artery, stand_in
 from bolus.pipeline.watch import Stopwatch
 
 _MIN_FRAMES = 8
@@ -149,7 +150,7 @@ def _solve(
     scan: Scan, recipe: Recipe, mapper: Mapper | None, watch: Stopwatch, *, avoid: Mask | None
 ) -> Perfusion:
     with watch("vessels"):
-        found = _vessels(scan.raw, scan.brain, recipe, avoid=avoid)
+        found = _vessels_for(mapper, scan, recipe, avoid=avoid)
     with watch("steadying"):
         if scan.way_mm is not None:
             steadied = deconvolve.without_motion(scan.contrast, found.aif, scan.way_mm)
@@ -161,6 +162,16 @@ def _solve(
             mapped.maps, scan.brain, scan.underlay, rule=recipe.rule, min_lesion_ml=recipe.min_lesion_ml
         )
     return Perfusion(found, scan.contrast, mapped.maps, lesion, (*mapped.findings, *noticed))
+
+
+def _vessels_for(mapper: Mapper | None, scan: Scan, recipe: Recipe, *, avoid: Mask | None) -> Vessels:
+    """Find artery and vein; where there is no artery and none is needed, a stand-in is shown instead."""
+    try:
+        return _vessels(scan.raw, scan.brain, recipe, avoid=avoid)
+    except NoVessel as error:
+        if mapper is None or mapper.needs_artery:
+            raise
+        return Vessels(stand_in(scan.raw, scan.brain.tissue), findings=(no_artery(error),))
 
 
 def _by_physics(scan: Scan, aif: VesselCurve, recipe: Recipe, progress: Progress) -> Mapped:

@@ -57,7 +57,7 @@ def load_mask(path: Path, grid: Grid) -> Mask:
             where=path,
             remedy="Draw or resample it on one of the maps that bolus wrote for this series.",
         )
-    values = _values(image, own)
+    values = values_of(image, own)
     inside: Mask = values > 0
     if not inside.any():
         raise BadInput(
@@ -69,7 +69,8 @@ def load_mask(path: Path, grid: Grid) -> Mask:
     return inside
 
 
-def _values(image: StoredImage, grid: Grid) -> Frames:
+def values_of(image: StoredImage, grid: Grid) -> Frames:
+    """Return the values of a NIfTI volume on a grid made from its affine, shape `(x, y, z)`."""
     stored, _ = read_values(image, grid)
     slope, intercept = image.scale_of(stored)
     return stored[..., 0] * np.float32(slope) + np.float32(intercept)

@@ -79,3 +79,16 @@ def test_the_set_keeps_as_many_cases_as_fit(tubes):
 
     assert len(cases) == 8
     assert reads == ["p0", "p1", "p2", "p0"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_frames_of_whole_numbers_take_less_room_and_come_back_the_same(dtype, tmp_path):
+    rng = np.random.default_rng(0)
+    whole = Case(rng.integers(0, 250, (20, 32, 32)).astype(dtype), np.zeros(1), "p")
+    rough = Case(rng.normal(0, 100, (20, 32, 32)).astype(np.float32), np.zeros(1), "p")
+    for name, case in (("whole", whole), ("rough", rough)):
+        write_case(case, tmp_path / f"{name}.npz")
+        again = read_case(tmp_path / f"{name}.npz")
+        assert again.image.dtype == case.image.dtype
+        assert again.digest == case.digest
+    assert (tmp_path / "whole.npz").stat().st_size < 0.7 * (tmp_path / "rough.npz").stat().st_size

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from bolus.core.errors import BadInput
 from bolus.learn.card import read_card
 from bolus.learn.files import sha256
+from bolus.learn.infer import load
 from bolus.learn.splits import split_patients
 from bolus.learn.tasks import TASKS
 
@@ -48,6 +50,14 @@ def test_a_training_becomes_a_network_with_a_card(tubes, tmp_path):
     assert any("not a medical device" in text for text in card.not_for)
     assert card.files == {"net.onnx": sha256(path)}
     assert sorted(p.name for p in path.parent.iterdir()) == ["net.json", "net.onnx"]
+
+    small = tmp_path / "half" / "net.onnx"
+    export(TASK, tmp_path / "run", small, half=True)
+
+    assert small.stat().st_size < 0.65 * path.stat().st_size
+    image = np.random.default_rng(0).random((1, 1, 64, 64), dtype=np.float32)
+    one, other = (load(file, task="ica")(image) for file in (path, small))
+    assert 0 < np.abs(one - other).max() < 0.02
     content = path.read_bytes()
     assert b".py" not in content
     assert b"site-packages" not in content

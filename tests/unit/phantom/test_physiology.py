@@ -6,6 +6,7 @@ import pytest
 from bolus import phantom
 from bolus.core.errors import BadRecipe
 from bolus.phantom import Physiology
+from bolus.phantom.circulation import dispersed
 
 SMALL = {"shape": (48, 48, 4), "n_frames": 20, "dt": 2.0, "seed": 3}
 
@@ -45,7 +46,58 @@ def test_the_arterial_curve_widens_and_comes_back():
     assert again.truth.aif_fine.values[-1] < 0.2 * study().truth.aif_fine.values[-1]
 
 
-@pytest.mark.parametrize("changes", [{"flow": 0.0}, {"aif_beta_s": 50.0}, {"lesion_shift_mm": (0, 0, 200)}])
+def test_ventricles_and_furrows_widen_with_age():
+    usual, old = study(), study(atrophy_mm=4.0)
+    fluid, more = (s.truth.masks["csf"].sum() for s in (usual, old))
+    assert more > 1.3 * fluid
+    assert old.truth.masks["brain"].sum() == usual.truth.masks["brain"].sum()
+
+
+def test_dispersion_widens_what_tissue_sees_and_keeps_its_area():
+    times = np.arange(0.0, 60.0, 0.1)
+    spread = dispersed(lambda at: np.exp(-0.5 * ((at - 15.0) / 2.0) ** 2), 3.0, until=60.0)(times)
+    narrow = np.exp(-0.5 * ((times - 15.0) / 2.0) ** 2)
+    assert spread.sum() == pytest.approx(narrow.sum(), rel=0.01)
+    assert (times * spread).sum() / spread.sum() == pytest.approx(18.0, abs=0.1)
+    usual, wide = study(), study(dispersion_s=3.0)
+    assert ratio("CBF", wide, usual) == pytest.approx(1.0)
+    later = wide.truth.maps["Tmax"].values - usual.truth.maps["Tmax"].values
+    assert float(np.nanmedian(later)) == pytest.approx(3.0, abs=0.01)
+    tissue = usual.truth.masks["gm"]
+    enhancement = [s.series.frame(9)[tissue].mean() - s.series.frame(0)[tissue].mean() for s in (usual, wide)]
+    assert enhancement[1] < 0.9 * enhancement[0]
+
+
+def test_flow_comes_loose_from_anatomy():
+    usual, loose = study(), study(decoupling=0.3)
+    factors = {
+        name: np.log(loose.truth.maps[name].values / usual.truth.maps[name].values) for name in ("CBF", "CBV")
+    }
+    tissue = np.isfinite(factors["CBF"]) & np.isfinite(factors["CBV"])
+    spreads = [float(np.std(found[tissue])) for found in factors.values()]
+    assert all(0.1 < spread < 0.6 for spread in spreads)
+    assert abs(np.corrcoef(factors["CBF"][tissue], factors["CBV"][tissue])[0, 1]) < 0.9
+    np.testing.assert_array_equal(loose.series.frame(0)[:, :, 1], usual.series.frame(0)[:, :, 1])
+
+
+@pytest.mark.parametrize("lesion", ["aca-left", "pca-right", "blob-left"])
+def test_other_lesions_lie_where_they_should(lesion):
+    found = phantom.ct(
+        shape=(64, 64, 8), n_frames=2, seed=3, lesion=lesion, physiology=Physiology(lesion_delay_s=1.0)
+    )
+    grid, where = found.series.grid, found.truth.masks["hypoperfused"]
+    assert found.truth.side == lesion.split("-")[1]
+    assert found.truth.volumes_ml["core"] > 2
+    x, y, _ = grid.position_mm(np.argwhere(where)).mean(axis=0)
+    assert (x > 0) == lesion.endswith("right")
+    assert {"aca": y > 5, "pca": y < -40, "blob": abs(y) < 40}[lesion.split("-")[0]]
+    late = found.truth.maps["delay"].values[where]
+    assert float(np.median(late)) > 3
+
+
+@pytest.mark.parametrize(
+    "changes", [{"flow": 0.0}, {"aif_beta_s": 50.0}, {"lesion_shift_mm": (0, 0, 200)}, {"decoupling": 3.0}]
+)
 def test_what_no_patient_has_is_refused(changes):
     with pytest.raises(BadRecipe, match=next(iter(changes))):
         study(**changes)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from bolus.core.finding import Progress, silent
 from bolus.learn.cases import Manifest
 from bolus.learn.ica import Segmenter
+from bolus.learn.infer import Network
 from bolus.learn.recipe import TrainRecipe
 from bolus.learn.splits import Split
 from bolus.learn.tasks import Task
@@ -35,6 +36,10 @@ class Bench:
         Folder of DICOM runs with masks; None: simulated cases are simulated again, frame by frame.
     progress
         Called as `progress(stage, done, total)`.
+    network
+        The network under test where it is one of maps.
+    begin_with
+        Weights (.safetensors) that fine-tuning begins with.
     """
 
     task: Task
@@ -45,6 +50,8 @@ class Bench:
     segment: Segmenter | None = None
     studies: Path | None = None
     progress: Progress = silent
+    network: Network | None = None
+    begin_with: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,22 @@ class Finished:
         lines = [self.header, ("---",) * len(self.header), *self.rows]
         table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
         return f"# {self.title}\n\n{table}\n\nPublished, not reproduced: {self.published}\n"
+
+
+def trained(
+    bench: Bench, name: str, recipe: TrainRecipe, split: Split, *, begin_with: Path | None = None
+) -> Network:
+    """Train a network under a name, or take up a training that was stopped, and load what it became."""
+    from bolus.learn.export import export
+    from bolus.learn.infer import load
+    from bolus.learn.train import Run, train
+
+    folder = bench.out / "trainings" / name
+    path = folder / "network.onnx"
+    if not path.is_file():
+        train(bench.task, recipe, bench.cases, split, run=Run(folder, resume=True, begin_with=begin_with))
+        export(bench.task, folder, path)
+    return load(path, task=bench.task.name)
 
 
 Experiment: TypeAlias = Callable[[Bench], Finished]

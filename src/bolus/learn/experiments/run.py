@@ -10,6 +10,8 @@ from bolus import __version__
 from bolus.core.errors import BadRecipe
 from bolus.learn import files
 from bolus.learn.experiments.bench import Bench, Experiment, Finished
+from bolus.learn.experiments.ctp import cross_validation, dose, lesions
+from bolus.learn.experiments.dsc import comparison, fine_tuning
 from bolus.learn.experiments.masks import postprocess
 from bolus.learn.experiments.perfusion import quantitative
 from bolus.learn.experiments.training import augmentation, data_split
@@ -22,8 +24,15 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
         "quantitative": quantitative,
     }
 )
-"""Experiments by name."""
-NEEDS_NETWORK: Final = frozenset({"postprocess", "quantitative"})
+"""Experiments on the carotid, by name."""
+OF_MAPS: Final[Mapping[str, Mapping[str, Experiment]]] = MappingProxyType(
+    {
+        "ctp-unet": {"cross-validation": cross_validation, "lesions": lesions, "dose": dose},
+        "dsc-gan": {"comparison": comparison, "fine-tuning": fine_tuning},
+    }
+)
+"""Experiments on maps, by task and name."""
+NEEDS_NETWORK: Final = frozenset({"postprocess", "quantitative", "lesions", "dose"})
 """Those that test a network; the others train some."""
 
 
@@ -35,9 +44,10 @@ def conduct(name: str, bench: Bench) -> Finished:
     BadRecipe
         If there is none of that name.
     """
-    if name not in EXPERIMENTS:
-        raise BadRecipe("unknown experiment", wanted=", ".join(EXPERIMENTS), found=name)
-    found = EXPERIMENTS[name](bench)
+    table = OF_MAPS.get(bench.task.name, EXPERIMENTS)
+    if name not in table:
+        raise BadRecipe("unknown experiment", wanted=", ".join(table), found=name)
+    found = table[name](bench)
     stem = name.replace("-", "_")
     for figure, drawn in found.figures.items():
         with files.whole(bench.out / f"{stem}_{figure}.png") as made:
@@ -49,7 +59,8 @@ def conduct(name: str, bench: Bench) -> Finished:
 
 
 def _document(name: str, bench: Bench, found: Finished) -> dict[str, Any]:
-    network = None if bench.segment is None else dict(bench.segment.network.card.files)
+    tested = bench.network or (bench.segment.network if bench.segment else None)
+    network = dict(tested.card.files) if tested else None
     return {
         "kind": "bolus experiment",
         "version": __version__,

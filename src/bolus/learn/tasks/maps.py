@@ -10,6 +10,7 @@ from typing import Final
 from bolus.learn import maps
 from bolus.learn.card import RESEARCH_ONLY
 from bolus.learn.cases import Case
+from bolus.learn.infer import Network
 from bolus.learn.making import Order
 from bolus.learn.recipe import TrainRecipe
 from bolus.learn.tasks.task import Task
@@ -25,6 +26,18 @@ def _simulate_dsc(order: Order) -> list[Case]:
     from bolus.learn import cohort
 
     return cohort.simulate_dsc(order)
+
+
+def _prove_ctp(network: Network) -> dict[str, float]:
+    from bolus.learn.mapping import UNET, flow_response_of
+
+    return flow_response_of(UNET, network)
+
+
+def _prove_dsc(network: Network) -> dict[str, float]:
+    from bolus.learn.mapping import TEMP_PIX2PIX, flow_response_of
+
+    return flow_response_of(TEMP_PIX2PIX, network)
 
 
 _MAPS_ARE_NOT_FOR: Final = (
@@ -91,6 +104,7 @@ CTP_UNET: Final = Task(
     intended_use="Perfusion maps of CT perfusion scans of the head, for research.",
     not_for=_MAPS_ARE_NOT_FOR,
     references=("truth", "bolus"),
+    prove=_prove_ctp,
 )
 
 _DSC_PAPER: Final = TrainRecipe(
@@ -110,7 +124,7 @@ _DSC_PAPER: Final = TrainRecipe(
 )
 _DSC_SMALL: Final = TrainRecipe(
     network="temp_pix2pix",
-    options={"outputs": 5, "width": 8, "inner": 16, "levels": 5},
+    options={"outputs": 5, "width": 4, "inner": 16, "levels": 5},
     fitting={"dt": 1.2},
     size=128,
     loss="l1",
@@ -158,4 +172,5 @@ DSC_GAN: Final = Task(
     intended_use="Perfusion maps of DSC-MRI scans of the head, for research.",
     not_for=_MAPS_ARE_NOT_FOR,
     references=("truth", "bolus"),
+    prove=_prove_dsc,
 )

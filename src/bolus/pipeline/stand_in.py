@@ -1,0 +1,44 @@
+"""What is shown as arterial curve where none can be found and the method needs none."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from bolus.core.arrays import Mask
+from bolus.core.errors import NoVessel
+from bolus.core.finding import Finding, Severity
+from bolus.core.series import Concentration
+from bolus.core.vessel import VesselCurve
+
+TALLEST: Final = 0.01
+"""Part of the brain's curves that the stand-in is the mean of: those that rise highest."""
+
+
+def stand_in(contrast: Concentration, tissue: Mask) -> VesselCurve:
+    """Return the mean of the curves of the brain that rise highest; it is in no artery.
+
+    Parameters
+    ----------
+    contrast
+        Before the noise filter.
+    tissue
+        Shape `(x, y, z)`.
+    """
+    rows = contrast.rows(tissue & contrast.mask)
+    peaks = contrast.curves[rows].max(axis=1)
+    n = max(round(TALLEST * rows.size), 1)
+    tallest = rows[np.argsort(-np.nan_to_num(peaks, nan=-np.inf), kind="stable")[:n]]
+    values = contrast.curves[tallest].mean(axis=0, dtype=np.float64)
+    origin = "the tallest curves of the brain: no artery"
+    return VesselCurve("AIF", contrast.times, values, contrast.unit, origin)
+
+
+def no_artery(error: NoVessel) -> Finding:
+    """Tell that there is none, and what is shown instead."""
+    text = (
+        f"No artery was found ({error.found or error.what}), and the method uses none; what is shown as AIF "
+        f"is the mean of the tallest {TALLEST:.0%} of the brain's curves: findings on it mean no artery."
+    )
+    return Finding("NO_ARTERY", Severity.WARN, text)
