@@ -12,7 +12,7 @@ import numpy as np
 
 from bolus.core.errors import BadRecipe
 from bolus.learn.cases import Case
-from bolus.learn.core_size import make_case, network_input
+from bolus.learn.core_size import core_map, make_case, network_input
 from bolus.learn.making import Order
 from bolus.phantom import CtOptions, Physiology, Study, ct
 
@@ -21,6 +21,8 @@ CBV_CORE: Final = 1.2
 _TISSUE_DENSITY: Final = 1.04
 """Of brain [g/mL]: maps are per 100 g."""
 N_SLICES: Final = 10
+_MOVING: Final = 0.1
+"""Part of the patients whose heads move."""
 _SCAN_S: Final = 48.0
 
 Span = tuple[float, float]
@@ -105,8 +107,10 @@ def simulate(order: Order) -> list[Case]:
     """Make the case of a simulated patient; pixels of the scan are as many as the order says."""
     drawn = options(order)
     study = ct(drawn)
-    image, levels = network_input(study.series)
-    case = make_case(image, core_ml=core_ml(study)["core"], patient=order.patient, levels=levels)
+    image, levels = network_input(study.series, still=not drawn.motion)
+    core = core_map(np.asarray(study.truth.masks["core"]), study.series, levels)
+    volume = core_ml(study)["core"]
+    case = make_case(image, core_ml=volume, patient=order.patient, levels=levels, core=core)
     about = {
         **dict(case.meta),
         **core_ml(study),
@@ -139,7 +143,7 @@ def options(order: Order) -> CtOptions:
         dt=dt,
         n_frames=ceil(_SCAN_S / dt),
         lesion=str(rng.choice(["mca-right", "mca-left", "none"], p=[0.475, 0.475, 0.05])),
-        motion=bool(rng.random() < 0.3),
+        motion=bool(rng.random() < _MOVING),
         residue=str(rng.choice(site.residues)),
         pose=(*(float(v) for v in place), *(float(v) for v in turn)),  # type: ignore[arg-type]
         physiology=Physiology(**patient, lesion_shift_mm=(float(shift[0]), float(shift[1]), float(shift[2]))),
