@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from bolus.learn.device import on_device
 from bolus.learn.ica import Segmenter, carotid
+from bolus.learn.large_core import LargeCore, large_core
 from bolus.learn.mappers import MAPPERS
 from bolus.learn.tasks import TASKS, Task
 
-__all__ = ["MAPPERS", "TASKS", "Segmenter", "Task", "carotid", "on_device"]
+__all__ = [
+    "MAPPERS",
+    "TASKS",
+    "LargeCore",
+    "Segmenter",
+    "Task",
+    "carotid",
+    "large_core",
+    "on_device",
+]

@@ -13,13 +13,14 @@ from PIL import Image
 from bolus import prepare
 from bolus.core.arrays import Float32s, Float64s, Mask
 from bolus.core.brain import Brain
-from bolus.core.errors import BadInput
+from bolus.core.errors import BadInput, NoBolus
 from bolus.core.series import Series
 from bolus.core.units import Modality
-from bolus.learn.calibration import log_loss
+from bolus.learn.calibration import cooled, log_loss
 from bolus.learn.cases import Arrays, Case
 from bolus.learn.frame import resampled
 from bolus.learn.infer import Network
+from bolus.learn.score import chance_of
 from bolus.prepare import Levels
 from bolus.prepare.timegrid import interpolation
 
@@ -27,6 +28,7 @@ SIDE_PX: Final = 128
 SIDE_MM: Final = 200.0
 N_FRAMES: Final = 32
 STEP_S: Final = 1.5
+FEWEST_FRAMES: Final = 8
 """Pixels and millimetres a side, frames and their interval, as the paper has them."""
 WINDOW_HU: Final = (-50.0, 250.0)
 """Attenuation is cut off at both ends: air and bone say nothing about perfusion."""
@@ -64,7 +66,7 @@ def network_input(
     Raises
     ------
     BadInput
-        If the study is no CT, or has one slice only.
+        If the study is no CT, or has one slice or too few frames.
     BadRecipe
         If a given slice does not exist.
     NoBrain
@@ -72,6 +74,13 @@ def network_input(
     """
     if series.modality is not Modality.CT:
         raise BadInput("the core's size is told from CT only", wanted="CT", found=str(series.modality))
+    if series.n_frames < FEWEST_FRAMES:
+        raise BadInput(
+            "the series has too few time points",
+            wanted=f"at least {FEWEST_FRAMES}, over {N_FRAMES * STEP_S:.0f} s",
+            found=str(series.n_frames),
+            remedy="Give the dynamic series; `bolus info` lists what the study holds.",
+        )
     brain = prepare.find_brain(series)
     found = prepare.find_levels(brain, series.grid, given=levels)
     image = np.empty((2, N_FRAMES, SIDE_PX, SIDE_PX), dtype=np.float32)
@@ -197,13 +206,91 @@ def median_ml(cases: list[Case]) -> float:
     return float(np.median([float(case.target[0]) for case in cases]))
 
 
+def limit_of(network: Network) -> float:
+    """Return from which volume a network calls a core large [mL]."""
+    return float(network.card.recipe.get("fitting", {}).get("threshold_ml", MEDIAN_ML))
+
+
+def reading(network: Network, case: Case) -> tuple[float, Float32s | None]:
+    """Return what a network says of a case.
+
+    Returns
+    -------
+    The chance of a large core, put right by the card's temperature; and the chance of each cell to be core,
+    shape `(2, 64, 64)`, if the network tells.
+    """
+    recipe = network.card.recipe
+    shown = fit(case, int(recipe.get("size", SIDE_PX)), **dict(recipe.get("fitting", {})))["image"]
+    said = network(shown[None])[0]
+    chance = cooled([chance_of(said)], float(network.card.calibration.get("temperature", 1.0)))
+    where = said[0].reshape(2, -1, said.shape[-1]) if said.ndim == 3 else None
+    return float(chance[0]), where
+
+
 def answer(network: Network, case: Case) -> Float32s:
     """Return the chance of a large core of a case, and from which volume the network calls it so [mL]."""
-    recipe = network.card.recipe
-    fitting = dict(recipe.get("fitting", {}))
-    shown = fit(case, int(recipe.get("size", SIDE_PX)), **fitting)["image"]
-    threshold_ml = float(fitting.get("threshold_ml", MEDIAN_ML))
-    return np.array([float(network(shown[None])[0, 0]), threshold_ml], dtype=np.float32)
+    return np.array([reading(network, case)[0], limit_of(network)], dtype=np.float32)
+
+
+def features(image: Float32s) -> dict[str, float]:
+    """Return what tells studies apart whatever the core: brain, noise and bolus.
+
+    Parameters
+    ----------
+    image
+        Of `network_input`, shape `(2, 32, 128, 128)` [HU].
+
+    Returns
+    -------
+    By name with unit; NaN where there is no brain.
+    """
+    before = image[:, :_BEFORE].mean(axis=1)
+    inside = (before > _BRAIN_HU[0]) & (before < _BRAIN_HU[1])
+    pixel_cm2 = (0.1 * SIDE_MM / SIDE_PX) ** 2
+    if not inside.any():
+        return {_AREA: 0.0, _PEAK: float("nan")}
+    rise = image - before[:, None]
+    brain = rise.transpose(1, 0, 2, 3)[:, inside].mean(axis=1)
+    peak = float(brain.max())
+    return {
+        _AREA: float(np.count_nonzero(inside)) * pixel_cm2,
+        "noise of a pixel [HU]": float((image[:, 1] - image[:, 0])[inside].std() / np.sqrt(2.0)),
+        "attenuation before contrast [HU]": float(before[inside].mean()),
+        _PEAK: peak,
+        "time of that peak [s]": STEP_S * float(brain.argmax()),
+        "contrast in the strongest vessels [HU]": float(np.percentile(rise.max(axis=1)[inside], 99.5)),
+        "contrast at the end over its peak": float(brain[-3:].mean()) / max(peak, 0.1),
+    }
+
+
+def case_features(case: Case) -> dict[str, float]:
+    """Return the features of a case of `make_case`."""
+    return features(case.image)
+
+
+def require_bolus(image: Float32s) -> None:
+    """Make sure that an input shows contrast that comes.
+
+    Raises
+    ------
+    NoBolus
+        If the brain's mean does not rise above its noise.
+    """
+    found = features(image)[_PEAK]
+    if not found >= _LEAST_RISE_HU:
+        raise NoBolus(
+            "the two slices show no passage of contrast",
+            wanted=f"the brain brighter by {_LEAST_RISE_HU:g} HU or more",
+            found=f"{found:.1f} HU",
+            remedy="Give the dynamic series of a contrast injection, or the slices with --levels.",
+        )
+
+
+_BEFORE: Final = 3
+_BRAIN_HU: Final = (5.0, 80.0)
+_LEAST_RISE_HU: Final = 1.0
+_AREA: Final = "brain in both slices [cm2]"
+_PEAK: Final = "contrast of the brain at its peak [HU]"
 
 
 def score(found: Float32s, case: Case) -> dict[str, float]:

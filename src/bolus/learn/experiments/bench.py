@@ -35,6 +35,10 @@ class Bench:
         Folder of DICOM runs with masks; None: simulated cases are simulated again, frame by frame.
     progress
         Called as `progress(stage, done, total)`.
+    folds
+        Of a cross-validation, by patient.
+    external
+        Cases of another site, with truth; None: there are none.
     """
 
     task: Task
@@ -45,6 +49,8 @@ class Bench:
     segment: Segmenter | None = None
     studies: Path | None = None
     progress: Progress = silent
+    folds: int = 10
+    external: Manifest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from bolus import __version__
 from bolus.core.errors import BadRecipe
 from bolus.learn import files
 from bolus.learn.experiments.bench import Bench, Experiment, Finished
+from bolus.learn.experiments.classifying import ablation, cross_validation, ensemble
 from bolus.learn.experiments.masks import postprocess
 from bolus.learn.experiments.perfusion import quantitative
 from bolus.learn.experiments.training import augmentation, data_split
@@ -20,11 +21,17 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
         "data-split": data_split,
         "postprocess": postprocess,
         "quantitative": quantitative,
+        "cross-validation": cross_validation,
+        "ablation": ablation,
+        "ensemble": ensemble,
     }
 )
 """Experiments by name."""
 NEEDS_NETWORK: Final = frozenset({"postprocess", "quantitative"})
 """Those that test a network; the others train some."""
+OF_CLASSIFIERS: Final = frozenset({"cross-validation", "ablation", "ensemble"})
+"""Those of tasks that answer yes or no; the others are of the carotid."""
+_LABELLING: Final = frozenset({"label", "core"})
 
 
 def conduct(name: str, bench: Bench) -> Finished:
@@ -33,10 +40,13 @@ def conduct(name: str, bench: Bench) -> Finished:
     Raises
     ------
     BadRecipe
-        If there is none of that name.
+        If there is none of that name, or it is of other tasks.
     """
     if name not in EXPERIMENTS:
         raise BadRecipe("unknown experiment", wanted=", ".join(EXPERIMENTS), found=name)
+    if (bench.task.head in _LABELLING) != (name in OF_CLASSIFIERS):
+        kind = "tasks that answer yes or no" if name in OF_CLASSIFIERS else "tasks that outline"
+        raise BadRecipe(f"the experiment {name} is of {kind}", found=bench.task.name)
     found = EXPERIMENTS[name](bench)
     stem = name.replace("-", "_")
     for figure, drawn in found.figures.items():

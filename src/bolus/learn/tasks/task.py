@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from bolus.core.arrays import Float32s
 from bolus.core.errors import BadRecipe
@@ -48,6 +49,11 @@ class Task:
         free: `cases`, `pictures`, `y` and `x`.
     references
         What the simulator can give as truth: its own, or what `bolus` makes of a scan.
+    features
+        What of an input tells whether it is like those of the training, by name with unit; None: nothing.
+    predict
+        `predict(network, study, out)` asks a network about a study on disk, writes its answer into a folder
+        and returns the document of it, with lines for a reader under `said`; None: cannot.
     """
 
     name: str
@@ -68,6 +74,8 @@ class Task:
     inputs: tuple[str, ...] = ("image",)
     axes: tuple[int | str, ...] = ("cases", "channels", "y", "x")
     references: tuple[str, ...] = ("truth",)
+    features: Callable[[Case], dict[str, float]] | None = None
+    predict: Callable[[Network, Path, Path], dict[str, Any]] | None = None
 
     def preset(self, name: str) -> TrainRecipe:
         """Return a recipe by name; an empty name means the default.
