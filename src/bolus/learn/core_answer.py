@@ -12,8 +12,8 @@ from bolus import __version__, read
 from bolus.core.units import Modality
 from bolus.export import folder
 from bolus.learn import core_size, files
+from bolus.learn.core_reply import Answer, ask, reply
 from bolus.learn.infer import Network
-from bolus.learn.large_core import Answer, ask, reply
 
 PREDICTION: Final = "prediction.json"
 KIND: Final = "bolus core size"
@@ -39,7 +39,7 @@ def predict(network: Network, study: Path, out: Path) -> dict[str, Any]:
     Raises
     ------
     BadInput
-        If there is no such answer; see `bolus.learn.large_core.ask`.
+        If there is no such answer; see `bolus.learn.core_reply.ask`.
     """
     series = read.load(study, options=read.ReadOptions(modality=Modality.CT))
     found = ask(network, series)

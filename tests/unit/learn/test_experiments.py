@@ -22,8 +22,16 @@ def _bench(tmp_path):
     return Bench(task("ica"), Manifest(tmp_path, ()), Split(("a",), ("b",)), recipe, tmp_path)
 
 
-def test_the_paper_has_four_experiments():
-    assert tuple(EXPERIMENTS) == ("augmentation", "data-split", "postprocess", "quantitative")
+def test_the_papers_have_their_experiments():
+    carotid = ("augmentation", "data-split", "postprocess", "quantitative")
+    assert tuple(EXPERIMENTS) == (*carotid, "cross-validation", "ablation", "ensemble")
+
+
+def test_experiments_are_of_their_tasks(tmp_path):
+    with pytest.raises(BadRecipe, match="tasks that answer yes or no"):
+        conduct("ensemble", _bench(tmp_path))
+    with pytest.raises(BadRecipe, match="tasks that outline"):
+        conduct("augmentation", replace(_bench(tmp_path), task=task("core-size")))
 
 
 def test_an_unknown_experiment_is_refused(tmp_path):

@@ -58,7 +58,7 @@ class CoreMap(nn.Module):
         for block in self.blocks:
             features = block(features)
         where = self.where(features)
-        area = _CELL_CM2 * where.sigmoid().sum((1, 2, 3)).reshape(n, k)
+        area = _CELL_CM2 * where.float().sigmoid().sum((1, 2, 3)).reshape(n, k)
         areas = torch.cat([area, area.sum(dim=1, keepdim=True)], dim=1).log1p()
         mean = features.mean((2, 3)).reshape(n, -1)
         hidden = functional.gelu(self.seen(torch.cat([mean, areas], dim=1)))

@@ -74,6 +74,7 @@ CORE_SIZE: Final = Task(
                 loss="core",
                 augment=("flip", "shift_scale_rotate"),
                 lr=3e-3,
+                channels_last=False,  # in PyTorch 2.13 group normalisation has no gradient that way in bf16
             ),
             "small-label": replace(_SMALL, options={"cnn": "small_vgg", "frozen": False, "dropout": 0.1}),
             "paper": _CORE_PAPER,

@@ -56,7 +56,7 @@ class LargeCore:
             how="The chance is that of the core's volume in the maps, whose errors are drawn anew; a network "
             "that sees two slices and no maps answers beside it.",
             caution="Not for diagnosis, nor for selecting patients for treatment.",
-            trained_on=f"{n} simulated patients" if n else "",
+            trained_on=f"{n} simulated patients (the network)" if n else "",
             scores=_scores(card.scores),
         )
 
@@ -177,12 +177,16 @@ def _percent(chance: float) -> Bounds:
 
 
 def _scores(scores: Mapping[str, Any]) -> tuple[Score, ...]:
-    """Return what the maps reached on the patients that the card knows."""
+    """Return what maps and network reached on the patients that the card knows."""
     found = []
     for site in _SITES:
-        reached = scores.get(f"site {site}", {}).get("rivals", {}).get("maps", {}).get("all")
-        if reached:
-            auc = reached["auc"]
-            bounds = Bounds(*(float(auc[name]) for name in ("value", "low", "high")))
-            found.append(Score(f"simulated patients, site {site}", int(reached["cases"]), bounds))
+        known = scores.get(f"site {site}", {})
+        for who, verdicts in (
+            ("maps", known.get("rivals", {}).get("maps")),
+            ("network", known.get("verdicts")),
+        ):
+            if verdicts:
+                auc, n = verdicts["all"]["auc"], int(verdicts["all"]["cases"])
+                bounds = Bounds(*(float(auc[name]) for name in ("value", "low", "high")))
+                found.append(Score(f"simulated patients of site {site} by the {who}", n, bounds))
     return tuple(found)
