@@ -6,9 +6,19 @@ onnxruntime. Training, exporting and `on_device` need `pip install 'bolus[learn]
 
 from __future__ import annotations
 
+from bolus.learn.core_reply import LargeCore, large_core
 from bolus.learn.device import on_device
 from bolus.learn.ica import Segmenter, carotid
 from bolus.learn.mappers import MAPPERS
 from bolus.learn.tasks import TASKS, Task
 
-__all__ = ["MAPPERS", "TASKS", "Segmenter", "Task", "carotid", "on_device"]
+__all__ = [
+    "MAPPERS",
+    "TASKS",
+    "LargeCore",
+    "Segmenter",
+    "Task",
+    "carotid",
+    "large_core",
+    "on_device",
+]

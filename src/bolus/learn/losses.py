@@ -16,6 +16,8 @@ from bolus.learn.networks.heads import label_logit
 
 Loss: TypeAlias = Callable[[Any, Mapping[str, Any]], Any]
 """`loss(output, batch)`: the network's last layer in float32, and the batch's arrays as tensors by name."""
+_SHARE: Final = 10.0
+"""Weight of the cells: few of them are core, so that their mean is small."""
 SOFT: Final = (0.214, 0.786)
 """Targets of no and yes in the code that came with the paper."""
 
@@ -94,6 +96,21 @@ def beta_nll(output: Any, batch: Mapping[str, Any]) -> Any:
     )
 
 
+def core(output: Any, batch: Mapping[str, Any]) -> Any:
+    """Add the cross-entropies of a large core and of each cell, and the error of the volume's logarithm.
+
+    `batch["heat"]` is the part of each cell that is core, shape `(cases, slices, y, x)`: -1 where nobody
+    knows, which leaves those cells out; `batch["volume"]` is the volume [mL], shape `(cases, 1)`.
+    """
+    part = batch["heat"].float().flatten(1, 2)[:, None]
+    known = (part >= 0).to(output.dtype)
+    missed = functional.binary_cross_entropy_with_logits(output[:, :1], part.clamp(0, 1), reduction="none")
+    where = _SHARE * (missed * known).sum() / known.sum().clamp(min=1)
+    volume = functional.smooth_l1_loss(output[:, 2, :1, 0], batch["volume"].float().log1p())
+    label = batch["target"].float()
+    return functional.binary_cross_entropy_with_logits(label_logit(output), label) + where + volume
+
+
 LOSSES: Final[Mapping[str, Loss]] = MappingProxyType(
     {
         "dice_ce": dice_ce,
@@ -104,6 +121,7 @@ LOSSES: Final[Mapping[str, Loss]] = MappingProxyType(
         "bce_soft": bce_soft,
         "clot": clot,
         "beta_nll": beta_nll,
+        "core": core,
     }
 )
 

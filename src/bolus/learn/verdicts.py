@@ -15,6 +15,9 @@ PLACE: Final = "clot"
 """Remark of a case that says where its finding is, `none` where there is none."""
 
 
+_CHANCE: Final = "_chance"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A chance and the truth of one case, or of a pair of views.
@@ -62,6 +65,25 @@ def paired(verdicts: Sequence[Verdict]) -> list[Verdict]:
         for views in by_patient.values()
         if len({v.view for v in views}) > 1
     ]
+
+
+def rivals(rows: Sequence[Any]) -> dict[str, list[Verdict]]:
+    """Return verdicts of whatever else was asked about the same cases, by its name.
+
+    Parameters
+    ----------
+    rows
+        Of `bolus.learn.evaluate`: a remark of a case such as `maps_chance` is the chance that `maps` gave.
+        Who did not answer all cases is judged on those that it did answer.
+    """
+    found: dict[str, list[Verdict]] = {}
+    for row in rows:
+        for remark, chance in row.meta.items():
+            if remark.endswith(_CHANCE) and chance is not None:
+                own = {"chance": float(chance), "truth": row.scores["truth"]}
+                one = verdict(row.patient, row.view, row.site, own, row.meta)
+                found.setdefault(remark.removesuffix(_CHANCE), []).append(one)
+    return found
 
 
 def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:

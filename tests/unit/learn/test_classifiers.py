@@ -125,12 +125,55 @@ def test_every_preset_is_a_network_and_a_loss_that_fit(name):
             network = build(recipe.network, task.channels, recipe.options)
             shape = (2, 2, 3, 32, 32) if name == "thrombus" else (2, 2, 32, 32, 32)
             output = network(torch.zeros(shape))
-        assert output.shape == ((2, 2, 32, 32) if recipe.network == "clot_pointer" else (2, 1))
+        places = {"clot_pointer": (2, 2, 32, 32), "core_map": (2, 3, 32, 16)}
+        assert output.shape == places.get(recipe.network, (2, 1))
         made = torch.zeros(output.shape)
-        assert torch.isfinite(
-            LOSSES[recipe.loss](made, {"target": torch.ones(2, 1), "heat": torch.zeros(2, 1, 32, 32)})
-        )
+        heat = torch.zeros(2, 1, 32, 32) if name == "thrombus" else torch.zeros(2, 2, 16, 16)
+        batch = {"target": torch.ones(2, 1), "heat": heat, "volume": torch.ones(2, 1)}
+        assert torch.isfinite(LOSSES[recipe.loss](made, batch))
         augmentation(recipe.augment)
+
+
+def test_the_core_map_minds_time_more_than_dose_and_not_who_else_is_asked_about():
+    torch.manual_seed(0)
+    network = build("core_map", 2, {}).eval()
+    time = torch.arange(32.0)
+    bolus = (time - 5).clamp(min=0) ** 2 * torch.exp(-(time - 5).clamp(min=0) / 2)
+    place = torch.zeros(1, 2, 1, 64, 64)
+    place[..., 8:56, 8:56] = torch.rand(1, 2, 1, 48, 48) + 1.0
+    head = torch.where(place > 0, 35.0, -50.0)
+    rise = place * bolus[None, None, :, None, None]
+    one, twice = network(head + rise), network(head + 2.0 * rise)
+    assert one.shape == (1, 3, 64, 32)
+    torch.testing.assert_close(one, network(torch.cat([head + rise, head + 5 * rise]))[:1])
+    later = network(head + rise.roll(6, dims=2))
+    assert (one - twice)[:, :, 6:26].abs().mean() < 0.3 * (one - later)[:, :, 6:26].abs().mean()
+
+
+def test_the_loss_of_the_core_leaves_unknown_places_out():
+    output = torch.zeros(2, 3, 32, 16)
+    batch = {"target": torch.ones(2, 1), "volume": torch.zeros(2, 1)}
+    unknown = LOSSES["core"](output, batch | {"heat": -torch.ones(2, 2, 16, 16)})
+    assert float(unknown) == pytest.approx(np.log(2.0))
+    known = LOSSES["core"](output, batch | {"heat": torch.zeros(2, 2, 16, 16)})
+    assert float(known) == pytest.approx(11.0 * np.log(2.0))
+    lower = torch.zeros(2, 2, 16, 16)
+    lower[:, 0] = 1.0  # the lower slice comes first
+    right, wrong = output.clone(), output.clone()
+    right[:, 0, :16], right[:, 0, 16:] = 9.0, -9.0
+    wrong[:, 0, :16], wrong[:, 0, 16:] = -9.0, 9.0
+    assert (
+        LOSSES["core"](right, batch | {"heat": lower}) < 1.0 < LOSSES["core"](wrong, batch | {"heat": lower})
+    )
+
+
+def test_the_head_of_the_core_gives_chances_and_millilitres():
+    layer = torch.stack([torch.zeros(1, 4, 2), torch.full((1, 4, 2), 2.0), torch.full((1, 4, 2), 3.0)], dim=1)
+    answer = HEADS["core"]()(layer)
+    assert answer[0, 0, 0, 0] == 0.5
+    assert float(answer[0, 1, 0, 0]) == pytest.approx(1 / (1 + np.exp(-2.0)))
+    assert float(answer[0, 2, 0, 0]) == pytest.approx(np.expm1(3.0), rel=1e-5)
+    torch.testing.assert_close(HEADS["core"]()(torch.tensor([[0.0]])), torch.tensor([[0.5]]))
 
 
 def test_validation_watches_the_log_loss_of_either_answer():
