@@ -12,16 +12,25 @@ from bolus.learn.angiograms import options as drawn_options
 from bolus.learn.cases import Case
 from bolus.learn.making import Order
 from bolus.learn.runs import GREY, PER_NAT, make_case
-from bolus.phantom.angiogram import xa
+from bolus.phantom.angiogram import films, xa
 from bolus.pipeline.angiogram import prepare_run
 
 SITES: Final = ("ICA", "M1", "M2", "M3", "A2")
+FILM: Final = "film"
+FILM_FPS: Final = 1.25
+"""Frames a second of runs of contrast alone: as many as networks are shown."""
 _CLOTS: Final = 0.55
 """Part of the carotid injections that show a clot."""
 
 
 def simulate(order: Order) -> list[Case]:
-    """Make the two views of a simulated patient, with a clot in about half of them."""
+    """Make the two views of a simulated patient, with a clot in about half of them.
+
+    Ordered with the reference `film`, runs are contrast alone, as if nothing disturbed it: a twentieth of
+    the work, for networks to learn anatomy from before they see what `bolus run` sees.
+    """
+    if order.reference == FILM:
+        return _filmed(order)
     about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
     run = xa(**about)
     return [
@@ -33,6 +42,21 @@ def simulate(order: Order) -> list[Case]:
             about={"view": view, "site": f"simulated {order.setting}", "meta": about},
         )
         for view, seen in run.views.items()
+    ]
+
+
+def _filmed(order: Order) -> list[Case]:
+    about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
+    about |= {"motion": False, "catheter": False, "fps": FILM_FPS}
+    return [
+        make_case(
+            np.clip(np.round(GREY - PER_NAT * film.density), 0.0, 255.0).transpose(2, 1, 0),
+            patient=order.patient,
+            clot=about["clot"] != "none",
+            place=film.clot_px,
+            about={"view": view, "site": f"filmed {order.setting}", "meta": about},
+        )
+        for view, film in films(**about).items()
     ]
 
 

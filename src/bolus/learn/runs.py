@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bolus.core.arrays import Float32s
 from bolus.core.errors import BadInput
@@ -62,7 +61,8 @@ def fit(case: Case, size: int, n_frames: int = 0) -> Arrays:
     size
         Pixels along a side: a multiple of 16.
     n_frames
-        Frames to take, evenly from first to last, so that runs stack to batches; 0: all.
+        Frames to show, so that runs stack to batches; 0: all. Of more frames, means over equal parts of the
+        run are shown, which have less noise; of fewer, some are shown again.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def fit(case: Case, size: int, n_frames: int = 0) -> Arrays:
     BadInput
         If all pixels of the run are equal.
     """
-    frames = case.image if not n_frames else case.image[_evenly(len(case.image), n_frames)]
+    frames = in_parts(case.image, n_frames) if n_frames else case.image
     frame = Frame((frames.shape[1], frames.shape[2]), size)
     squares = np.stack([frame.put(each - GREY) for each in frames])
     place = case.extra.get("place_px", np.full(2, np.nan))
@@ -97,6 +97,19 @@ def standardised(frames: Float32s) -> Float32s:
     if not sd > 0:
         raise BadInput("the run shows nothing: all its pixels are equal", wanted="a run with contrast")
     return (frames - np.float32(frames.mean())) / np.float32(sd)
+
+
+def in_parts(frames: Float32s, n: int) -> Float32s:
+    """Return the means of frames `(t, y, x)` over `n` equal parts of the run; of fewer frames, some twice."""
+    t = len(frames)
+    if t <= n:
+        return frames[np.round(np.linspace(0, t - 1, n)).astype(np.intp)]
+    edges = np.linspace(0.0, t, n + 1)
+    first, last = edges[:-1, None], edges[1:, None]
+    number = np.arange(t)
+    share = np.clip(np.minimum(last, number + 1) - np.maximum(first, number), 0.0, None)
+    share /= share.sum(axis=1, keepdims=True)
+    return np.asarray(np.tensordot(share.astype(np.float32), frames, axes=1), dtype=np.float32)
 
 
 def triplets(frames: Float32s) -> Float32s:
@@ -184,10 +197,6 @@ def score(found: Float32s, case: Case) -> dict[str, float]:
         "truth": truth,
         "off_percent": off,
     }
-
-
-def _evenly(n: int, wanted: int) -> NDArray[np.intp]:
-    return np.round(np.linspace(0, n - 1, wanted)).astype(np.intp)
 
 
 def _into(frame: Frame, place: tuple[float, float]) -> tuple[float, float]:
