@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from bolus.core.arrays import Float32s
-from bolus.core.series import Series
+from bolus.core.series import Concentration, Series
 from bolus.learn.angiograms import options as drawn_options
 from bolus.learn.cases import Case
 from bolus.learn.making import Order
@@ -86,8 +86,18 @@ def frames_of(series: Series) -> Float32s:
     BadInput
         If the run has too few frames, or shows no contrast.
     """
-    run = prepare_run(series)
-    contrast = run.contrast
-    frames = np.full((*contrast.mask.shape[:2], contrast.times.size), GREY, dtype=np.float32)
-    frames[contrast.mask[:, :, 0]] = GREY - PER_NAT * np.nan_to_num(contrast.curves)
-    return np.ascontiguousarray(np.clip(np.round(frames), 0.0, 255.0).transpose(2, 1, 0))
+    return grey_frames(prepare_run(series).contrast)
+
+
+def grey_frames(contrast: Concentration) -> Float32s:
+    """Return contrast of an X-ray run [nat], before the noise filter, as `frames_of` does its series."""
+    mask = contrast.mask[:, :, 0].T
+    frames = np.full((contrast.times.size, *mask.shape), GREY, dtype=np.float32)
+    order = np.flatnonzero(contrast.mask[:, :, 0].ravel())
+    place = np.empty(contrast.mask[:, :, 0].size, dtype=np.intp)
+    place[order] = np.arange(order.size)
+    row = place.reshape(contrast.mask.shape[:2]).T[mask]
+    for frame, values in zip(frames, contrast.curves.T, strict=True):
+        shown = np.round(GREY - PER_NAT * np.nan_to_num(values[row]))
+        frame[mask] = np.clip(shown, 0.0, 255.0)
+    return frames

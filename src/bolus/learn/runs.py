@@ -22,6 +22,10 @@ GREY: Final = 193.0
 PER_NAT: Final = 1500.0 * 255.0 / 4095.0
 """Grey values that a nat of contrast makes darker."""
 TRIPLET: Final = 3
+PARTS: Final = 15
+"""Equal parts of the run that its features are told from."""
+FILLED_NAT: Final = 0.06
+"""Contrast from which a pixel counts as filled [nat]: well above the noise of one part."""
 SPREAD: Final = 0.02
 """Standard deviation of the heat map, as a part of the image's width: what two observers differ by."""
 
@@ -108,8 +112,29 @@ def in_parts(frames: Float32s, n: int) -> Float32s:
     first, last = edges[:-1, None], edges[1:, None]
     number = np.arange(t)
     share = np.clip(np.minimum(last, number + 1) - np.maximum(first, number), 0.0, None)
-    share /= share.sum(axis=1, keepdims=True)
-    return np.asarray(np.tensordot(share.astype(np.float32), frames, axes=1), dtype=np.float32)
+    share = (share / share.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.stack([np.tensordot(row[row > 0], frames[row > 0], axes=1) for row in share])
+
+
+def features(frames: Float32s) -> dict[str, float]:
+    """Return what tells runs that the network knows from others, by name with its unit.
+
+    Parameters
+    ----------
+    frames
+        Grey values, shape `(t, y, x)`.
+    """
+    shown = in_parts(frames, PARTS)
+    contrast = (GREY - shown) / np.float32(PER_NAT)
+    most, when = contrast.max(axis=0), contrast.argmax(axis=0)
+    filled = most > FILLED_NAT
+    times = when[filled] if filled.any() else np.array([np.nan])
+    return {
+        "the contrast of its densest vessels [nat]": float(np.percentile(most, 99.5)),
+        "the area with contrast [% of the picture]": 100.0 * float(filled.mean()),
+        "the part of it that fills in the first third [%]": 100.0 * float(np.mean(times < PARTS / 3)),
+        "the part of it that fills in the last third [%]": 100.0 * float(np.mean(times >= 2 * PARTS / 3)),
+    }
 
 
 def triplets(frames: Float32s) -> Float32s:
@@ -183,19 +208,24 @@ def answer(network: Network, case: Case) -> Float32s:
 
 
 def score(found: Float32s, case: Case) -> dict[str, float]:
-    """Return log loss, chance and truth of an answer, and how far off its place is [% of the width]."""
+    """Return log loss, chance and truth of an answer, and how far off its place is and how spread out.
+
+    Both are in % of the image's width, and NaN where there is no place.
+    """
     place = case.extra.get("place_px", np.full(2, np.nan))
     off = float("nan")
     if found.ndim > 1 and np.isfinite(place).all():
         frame = Frame((case.image.shape[1], case.image.shape[2]), found.shape[-1])
         stretch = found.shape[-1] / frame.inner[1]
         off = stretch * distance_percent(found[0], _into(frame, (float(place[0]), float(place[1]))))
+    pointing = pointed(found, (case.image.shape[1], case.image.shape[2]))
     said, truth = chance_of(found), float(case.target[0] > 0)
     return {
         "log_loss": log_loss([said], [truth]),
         "chance": said,
         "truth": truth,
         "off_percent": off,
+        "spread_percent": pointing.spread_percent if pointing else float("nan"),
     }
 
 
