@@ -428,7 +428,8 @@ def _network(task: Task, run: Path | None, weights: Path | None, threads: int) -
         raise BadRecipe("give either --run or --weights", found="both")
     if run is not None:
         return infer.load(_exported(task, run), task=task.name, threads=threads)
-    return infer.load(weights or ica.SHIPPED, task=task.name, threads=threads)
+    shipped = ica.SHIPPED.with_name(f"{task.name}.onnx")
+    return infer.load(weights or shipped, task=task.name, threads=threads)
 
 
 def _exported(task: Task, run: Path) -> Path:

@@ -6,6 +6,7 @@ onnxruntime. Training, exporting and `on_device` need `pip install 'bolus[learn]
 
 from __future__ import annotations
 
+from bolus.learn.clot_finder import ClotFinder, clot_finder
 from bolus.learn.device import on_device
 from bolus.learn.ica import Segmenter, carotid
 from bolus.learn.large_core import LargeCore, large_core
@@ -15,10 +16,12 @@ from bolus.learn.tasks import TASKS, Task
 __all__ = [
     "MAPPERS",
     "TASKS",
+    "ClotFinder",
     "LargeCore",
     "Segmenter",
     "Task",
     "carotid",
+    "clot_finder",
     "large_core",
     "on_device",
 ]

@@ -156,7 +156,9 @@ def shorten(batch: Batch, generator: Any, *, least: float = 0.7) -> Batch:
     """
     image = batch["image"]
     n = image.shape[1] * image.shape[2]
-    part = torch.where(_chosen(batch, generator), 1.0 - (1.0 - least) * torch.rand(len(image), generator=generator), 1.0)
+    part = torch.where(
+        _chosen(batch, generator), 1.0 - (1.0 - least) * torch.rand(len(image), generator=generator), 1.0
+    )
     number = (torch.linspace(0.0, 1.0, n) * part[:, None] * (n - 1)).round().long()
     frames = image.flatten(1, 2)
     taken = [one[which.to(image.device)] for one, which in zip(frames, number, strict=True)]

@@ -1,4 +1,4 @@
-"""What answers about clots are put right with beyond one view: pairs of views, and the circle about the place."""
+"""What puts answers about clots right beyond one view: pairs of views, and the circle about the place."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ from typing import Any, Final
 import numpy as np
 
 from bolus.learn.calibration import cooled, fit_temperature, unsure_band
-from bolus.learn.verdicts import Verdict, paired
+from bolus.learn.verdicts import Verdict, paired, verdict
 
 LEVEL: Final = 0.8
 """Part of the clots that the circle about the place is made to hold."""
 _CALLED: Final = 0.5
+
+
+def beyond_one_view(rows: Sequence[Any]) -> dict[str, Any]:
+    """Return `pair` and `place` of rows of `bolus.learn.evaluate`, each where the rows tell it."""
+    judged = [verdict(row.patient, row.view, row.site, row.scores, row.meta) for row in rows]
+    pointing = [row.scores for row in rows if "spread_percent" in row.scores]
+    found = {"pair": of_pairs(judged), "place": of_places(pointing)}
+    return {name: value for name, value in found.items() if value}
 
 
 def of_pairs(verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class ClotFinder:
         strange = strangest(known.get("ranges", {}), runs.features(frames))
         if strange is not None:
             raise BadInput("the run is unlike those that the network was trained with", found=str(strange))
-        found = runs.answer(self.network, runs.make_case(frames, patient="asked", clot=False))
+        found = runs.raw_answer(self.network, runs.make_case(frames, patient="asked", clot=False))
         chance = _put_right([chance_of(found)], known)
         shape = (frames.shape[1], frames.shape[2])
         return self._said(chance, known, _marked(found, shape, seen.result.grid, known))
@@ -114,17 +114,15 @@ class ClotFinder:
         return replace(together, about=about, quantities=(told, *together.quantities))
 
     def _said(self, chance: float, known: Mapping[str, Any], markers: tuple[Marker, ...]) -> ResearchResult:
-        low, high = (float(bound) for bound in known.get("unsure", (0.5, 0.5)))
-        reply = Reply.YES if chance >= high else Reply.NO
-        reason = ""
-        if low < chance < high:
-            reply, reason = Reply.UNSURE, f"Chances of {low:.2f} to {high:.2f} are too often wrong to say."
+        said = reply(chance, known)
+        low, high = known.get("unsure", (0.5, 0.5))
+        reason = f"Chances of {low:.2f} to {high:.2f} are too often wrong to say."
         return ResearchResult(
             self.about,
-            reply,
-            reason,
+            said,
+            reason if said is Reply.UNSURE else "",
             Bounds(chance, chance, chance),
-            markers=() if reply is Reply.NO else markers,
+            markers=() if said is Reply.NO else markers,
         )
 
 
@@ -138,6 +136,23 @@ def clot_finder() -> ClotFinder:
         If the weights are missing from the installation, or were changed.
     """
     return ClotFinder(load(SHIPPED, task=NAME))
+
+
+def reply(chance: float, known: Mapping[str, Any]) -> Reply:
+    """Return yes, no, or that it is not known, of a chance and the `unsure` band in a card."""
+    low, high = (float(bound) for bound in known.get("unsure", (0.5, 0.5)))
+    if low < chance < high:
+        return Reply.UNSURE
+    return Reply.YES if chance >= high else Reply.NO
+
+
+def in_words(one: Mapping[str, Any]) -> str:
+    """Write one entry of `bolus.learn.clot_answer.predict` as a line."""
+    if one["chance"] is None:
+        return f"{one['view']}: refused: {one['reason']}"
+    where = f", at column {one['place']['x']:.0f}, row {one['place']['y']:.0f}" if one["place"] else ""
+    seen = where if one["reply"] != Reply.NO.value else ""
+    return f"{one['view']}: a clot: {one['reply']}, chance {one['chance']:.2f}{seen}"
 
 
 def _how(views: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bolus.core.arrays import Float32s
 from bolus.core.errors import BadInput
-from bolus.learn.calibration import log_loss
+from bolus.learn.calibration import cooled, log_loss
 from bolus.learn.cases import Arrays, Case
 from bolus.learn.frame import Frame
 from bolus.learn.infer import Network
@@ -116,6 +116,11 @@ def in_parts(frames: Float32s, n: int) -> Float32s:
     return np.stack([np.tensordot(row[row > 0], frames[row > 0], axes=1) for row in share])
 
 
+def case_features(case: Case) -> dict[str, float]:
+    """Return what tells whether a case is like those that a network knows; see `features`."""
+    return features(case.image)
+
+
 def features(frames: Float32s) -> dict[str, float]:
     """Return what tells runs that the network knows from others, by name with its unit.
 
@@ -200,11 +205,23 @@ def pointed(found: Float32s, shape: tuple[int, int]) -> Pointed | None:
 
 
 def answer(network: Network, case: Case) -> Float32s:
-    """Return the chance of a clot `(1,)`, or with where it is `(2, y, x)`, of a run with all its frames."""
+    """Return the chance of a clot `(1,)`, or with where it is `(2, y, x)`, of a run with all its frames.
+
+    The chance is put right by the temperature in the network's card, if it has one.
+    """
+    found = raw_answer(network, case)
+    temperature = float(network.card.calibration.get("temperature", 1.0))
+    chances = found if found.ndim == 1 else found[1:]
+    chances[:] = cooled(chances, temperature)
+    return found
+
+
+def raw_answer(network: Network, case: Case) -> Float32s:
+    """Return what the network itself says: as `answer`, before any temperature."""
     recipe = network.card.recipe
     shown = fit(case, int(recipe.get("size", 256)), **recipe.get("fitting", {}))["image"]
     found: Float32s = network(shown[None])[0]
-    return found
+    return found.copy()
 
 
 def score(found: Float32s, case: Case) -> dict[str, float]:

@@ -51,7 +51,7 @@ def verdict(
 
 
 def paired(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Return one verdict a patient with several views: the chance of their mean log-odds, positive if any view is."""
+    """Return one verdict a patient with several views: their mean log-odds, and positive if any view is."""
     by_patient: dict[str, list[Verdict]] = {}
     for one in verdicts:
         by_patient.setdefault(one.patient, []).append(one)

@@ -131,7 +131,9 @@ def test_every_preset_is_a_network_and_a_loss_that_fit(name):
         assert output.shape == ((2, 2, 64, 64) if recipe.network == "clot_pointer" else (2, 1))
         made = torch.zeros(output.shape)
         assert torch.isfinite(
-            LOSSES[recipe.loss](made, {"target": torch.ones(2, 1), "heat": torch.zeros(2, 1, *output.shape[-2:])})
+            LOSSES[recipe.loss](
+                made, {"target": torch.ones(2, 1), "heat": torch.zeros(2, 1, *output.shape[-2:])}
+            )
         )
         augmentation(recipe.augment)
 

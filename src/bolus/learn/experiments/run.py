@@ -11,6 +11,7 @@ from bolus.core.errors import BadRecipe
 from bolus.learn import files
 from bolus.learn.experiments.bench import Bench, Experiment, Finished
 from bolus.learn.experiments.classifying import ablation, cross_validation, ensemble
+from bolus.learn.experiments.combining import combinations
 from bolus.learn.experiments.masks import postprocess
 from bolus.learn.experiments.perfusion import quantitative
 from bolus.learn.experiments.training import augmentation, data_split
@@ -24,12 +25,13 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
         "cross-validation": cross_validation,
         "ablation": ablation,
         "ensemble": ensemble,
+        "combinations": combinations,
     }
 )
 """Experiments by name."""
 NEEDS_NETWORK: Final = frozenset({"postprocess", "quantitative"})
 """Those that test a network; the others train some."""
-OF_CLASSIFIERS: Final = frozenset({"cross-validation", "ablation", "ensemble"})
+OF_CLASSIFIERS: Final = frozenset({"cross-validation", "ablation", "ensemble", "combinations"})
 """Those of tasks that answer yes or no; the others are of the carotid."""
 _LABELLING: Final = frozenset({"label", "core"})
 

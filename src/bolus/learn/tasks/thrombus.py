@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from bolus.learn import runs
 from bolus.learn.card import RESEARCH_ONLY
 from bolus.learn.cases import Case
+from bolus.learn.infer import Network
 from bolus.learn.making import Order
 from bolus.learn.recipe import TrainRecipe
 from bolus.learn.tasks.task import Task
@@ -18,6 +20,12 @@ def _simulate_clots(order: Order) -> list[Case]:
     from bolus.learn import clots
 
     return clots.simulate(order)
+
+
+def _predict(network: Network, study: Path, out: Path) -> dict[str, Any]:
+    from bolus.learn import clot_answer
+
+    return clot_answer.predict(network, study, out)
 
 
 _SEQUENCE: Final = TrainRecipe(
@@ -81,4 +89,6 @@ THROMBUS: Final = Task(
     not_for=(RESEARCH_ONLY, "finding or excluding clots in patients", "posterior circulation"),
     axes=("cases", "pictures", 3, "side", "side"),
     references=("truth", "film"),
+    features=runs.case_features,
+    predict=_predict,
 )

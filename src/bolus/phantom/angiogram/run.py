@@ -85,7 +85,7 @@ class Film:
 
 
 def films(options: XaOptions | None = None, /, **changes: Any) -> dict[str, Film]:
-    """Return the contrast alone of both views of a run that does not move, at a tenth of the cost of `xa` or less.
+    """Return the contrast alone of both views of a run that does not move, at a tenth of the cost of `xa`.
 
     The patient and how he lies are those of `xa` with the same options; there is no noise, bone, catheter or
     shutter.
@@ -100,8 +100,7 @@ def films(options: XaOptions | None = None, /, **changes: Any) -> dict[str, Film
     times = frame_times(wanted, clock)
     patient = make_patient(wanted, times, body)
     return {
-        name: _film(wanted, patient, times, name, rng)
-        for name, rng in zip(("AP", "LAT"), sides, strict=True)
+        name: _film(wanted, patient, times, name, rng) for name, rng in zip(("AP", "LAT"), sides, strict=True)
     }
 
 
