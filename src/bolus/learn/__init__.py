@@ -6,12 +6,12 @@ onnxruntime. Training, exporting and `on_device` need `pip install 'bolus[learn]
 
 from __future__ import annotations
 
-from bolus.learn.clot_finder import ClotFinder, clot_finder
 from bolus.learn.device import on_device
 from bolus.learn.ica import Segmenter, carotid
 from bolus.learn.large_core import LargeCore, large_core
 from bolus.learn.mappers import MAPPERS
 from bolus.learn.tasks import TASKS, Task
+from bolus.learn.thrombus import ClotFinder, clot_finder
 
 __all__ = [
     "MAPPERS",

@@ -15,11 +15,10 @@ from bolus.core.units import Modality
 from bolus.export import folder
 from bolus.learn import files, runs
 from bolus.learn.calibration import cooled, mean_chance
-from bolus.learn.clot_finder import in_words, reply
 from bolus.learn.clots import frames_of
 from bolus.learn.infer import Network
-from bolus.learn.likeness import strangest
 from bolus.learn.score import chance_of
+from bolus.learn.thrombus import ask, in_words, reply, require_length
 
 PREDICTION: Final = "prediction.json"
 KIND: Final = "bolus clot"
@@ -61,13 +60,11 @@ def predict(network: Network, study: Path, out: Path) -> dict[str, Any]:
 
 def _one(network: Network, series: Series, name: str, out: Path) -> dict[str, Any]:
     """Return the answer about one view, and draw it."""
-    frames = frames_of(series)
     known = network.card.calibration
-    strange = strangest(known.get("ranges", {}), runs.features(frames))
-    if strange is not None:
-        return {"view": name, "chance": None, "reply": "refused", "reason": f"{strange}", "place": None}
     try:
-        found = runs.raw_answer(network, runs.make_case(frames, patient="asked", clot=False))
+        require_length(series)
+        frames = frames_of(series)
+        found = ask(network, frames)
     except BadInput as error:
         return {"view": name, "chance": None, "reply": "refused", "reason": str(error), "place": None}
     raw = chance_of(found)

@@ -61,7 +61,8 @@ class ClotPointer(nn.Module):
         The first channel says where the clot is, if there is one: its softmax over all pixels. The second is
         the same everywhere: the log-odds of there being one.
         """
-        shown = minima(triplets.flatten(1, 2), self.windows).contiguous(memory_format=torch.channels_last)
+        shown = torch.asinh(minima(triplets.flatten(1, 2), self.windows))  # thin vessels beside the carotid
+        shown = shown.contiguous(memory_format=torch.channels_last)
         features = self.unet(self.stem(shown) if self.stride > 1 else shown)
         where = self.where(features).float()
         label = self.label(torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1)).float()
@@ -90,7 +91,8 @@ def minima(frames: Any, windows: int = 7) -> Any:
 
     Returns
     -------
-    Minima over each part, the minimum over all, and its time from 0 to 1; `(cases, windows + 2, y, x)`.
+    Minima over each part, the minimum over all, and its time from 0 to 1 times its share of contrast, so that
+    pixels without any have none; `(cases, windows + 2, y, x)`.
     """
     n = frames.shape[1]
     number = torch.arange(n, device=frames.device)
@@ -99,4 +101,6 @@ def minima(frames: Any, windows: int = 7) -> Any:
         inside = (number >= i * n // windows) & (number < ((i + 1) * n + windows - 1) // windows)
         parts.append(torch.where(inside[:, None, None], frames, torch.inf).amin(dim=1, keepdim=True))
     darkest, when = frames.min(dim=1, keepdim=True)
-    return torch.cat([*parts, darkest, when.to(frames.dtype) / n], dim=1)
+    contrast = (-darkest).clamp(min=0.0)
+    late = when.to(frames.dtype) / n * contrast / (1.0 + contrast)
+    return torch.cat([*parts, darkest, late], dim=1)

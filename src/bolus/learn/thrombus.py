@@ -10,11 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from bolus.core.arrays import Float32s
 from bolus.core.errors import BadInput
 from bolus.core.finding import Severity
 from bolus.core.grid import Grid
 from bolus.core.research import About, Bounds, Marker, Quantity, Reply, ResearchResult, Score
 from bolus.core.result import Result
+from bolus.core.series import Series
 from bolus.core.units import Modality
 from bolus.learn import runs
 from bolus.learn.calibration import cooled, mean_chance
@@ -75,18 +77,14 @@ class ClotFinder:
             If no carotid artery was injected, the run is too short, or unlike those of the training.
         """
         _require_carotid(seen.result)
-        _require_length(seen)
+        require_length(seen.series)
         if seen.contrast is None:
             raise BadInput("the contrast of the run was not kept")
-        frames = grey_frames(seen.contrast)
-        known = self.network.card.calibration
-        strange = strangest(known.get("ranges", {}), runs.features(frames))
-        if strange is not None:
-            raise BadInput("the run is unlike those that the network was trained with", found=str(strange))
-        found = runs.raw_answer(self.network, runs.make_case(frames, patient="asked", clot=False))
+        frames, known = grey_frames(seen.contrast), self.network.card.calibration
+        found = ask(self.network, frames)
         chance = _put_right([chance_of(found)], known)
         shape = (frames.shape[1], frames.shape[2])
-        return self._said(chance, known, _marked(found, shape, seen.result.grid, known))
+        return self._said(chance, known, marked(found, shape, seen.result.grid, known))
 
     def paired(self, results: Sequence[Result]) -> list[Result]:
         """Return the results of views of one injection, each with the answer of both views together.
@@ -138,6 +136,27 @@ def clot_finder() -> ClotFinder:
     return ClotFinder(load(SHIPPED, task=NAME))
 
 
+def ask(network: Network, frames: Float32s) -> Float32s:
+    """Return what a network itself says of a run: where and whether, shape `(2, y, x)`, or `(1,)`.
+
+    Parameters
+    ----------
+    network
+        Of the task `thrombus`.
+    frames
+        Of `bolus.learn.clots.grey_frames`, shape `(t, y, x)`.
+
+    Raises
+    ------
+    BadInput
+        If the run is unlike those that the network was trained with.
+    """
+    strange = strangest(network.card.calibration.get("ranges", {}), runs.features(frames))
+    if strange is not None:
+        raise BadInput("the run is unlike those that the network was trained with", found=str(strange))
+    return runs.raw_answer(network, runs.make_case(frames, patient="asked", clot=False))
+
+
 def reply(chance: float, known: Mapping[str, Any]) -> Reply:
     """Return yes, no, or that it is not known, of a chance and the `unsure` band in a card."""
     low, high = (float(bound) for bound in known.get("unsure", (0.5, 0.5)))
@@ -173,8 +192,15 @@ def _require_carotid(result: Result) -> None:
             )
 
 
-def _require_length(seen: Seen) -> None:
-    n, lasts = seen.series.n_frames, float(np.ptp(seen.series.times))
+def require_length(series: Series) -> None:
+    """Refuse runs that end before vessels fill late.
+
+    Raises
+    ------
+    BadInput
+        If there are fewer than 8 frames, or they last less than 6 s.
+    """
+    n, lasts = series.n_frames, float(np.ptp(series.times))
     if n < FEWEST_FRAMES or lasts < LEAST_S:
         raise BadInput(
             "the run is too short to see late vessels fill",
@@ -189,7 +215,7 @@ def _put_right(chances: Sequence[float], known: Mapping[str, Any]) -> float:
     return float(cooled([mean_chance(chances)], float(known.get("temperature", 1.0)))[0])
 
 
-def _marked(found: Any, shape: tuple[int, int], grid: Grid, known: Mapping[str, Any]) -> tuple[Marker, ...]:
+def marked(found: Any, shape: tuple[int, int], grid: Grid, known: Mapping[str, Any]) -> tuple[Marker, ...]:
     """Return the place in the answer, with a circle as wide as past errors, in pixels as stored."""
     place = runs.pointed(found, shape)
     if place is None or not known.get("place"):
