@@ -91,6 +91,10 @@ def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
         str,
         typer.Option("--levels", help="Slices of --core-size, counted from 0: basal ganglia,above, as 9,14."),
     ] = "",
+    thrombus: Annotated[
+        bool,
+        typer.Option("--thrombus", help="Say whether X-ray runs show a clot, and where: a research result."),
+    ] = False,
     device: Annotated[
         str, typer.Option("--device", help="Where to deconvolve: cpu, or a device of PyTorch such as cuda.")
     ] = "cpu",
@@ -105,7 +109,7 @@ def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     }  # fmt: skip
     terminal = Terminal(as_json=as_json, quiet=quiet)
     with terminal.reporting():
-        asked = research.asked(core_size=core_size, levels=levels)
+        asked = research.asked(core_size=core_size, levels=levels, thrombus=thrombus)
         _run(study, out, (_recipe(recipe, chosen), device, asked), terminal)
 
 
@@ -145,7 +149,8 @@ def _results(
     carotid = learn.carotid() if is_xray and recipe.aif == "auto" else None
     place, asked = tools
     given: Any = {"place": place, "carotid": carotid, "mappers": learn.MAPPERS, "classifiers": asked}
-    return [pipeline.run(series, recipe, progress=progress, **given) for series in found]
+    results = [pipeline.run(series, recipe, progress=progress, **given) for series in found]
+    return research.joined(results, asked)
 
 
 def _tell(results: list[Result], study: Path, terminal: Terminal) -> None:

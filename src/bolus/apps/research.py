@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bolus.core.errors import BadRecipe
 
 if TYPE_CHECKING:
+    from bolus.core.result import Result
     from bolus.pipeline import Classifier
 
 
-def asked(*, core_size: bool, levels: str) -> tuple[Classifier, ...]:
+def asked(*, core_size: bool, levels: str, thrombus: bool = False) -> tuple[Classifier, ...]:
     """Return the classifiers of options of `bolus run`.
 
     Raises
@@ -18,13 +20,24 @@ def asked(*, core_size: bool, levels: str) -> tuple[Classifier, ...]:
     BadRecipe
         If levels are no two slices, or nobody asks for what needs them.
     """
-    if not core_size:
-        if levels:
-            raise BadRecipe("--levels goes with --core-size", found=levels)
+    if levels and not core_size:
+        raise BadRecipe("--levels goes with --core-size", found=levels)
+    if not (core_size or thrombus):
         return ()
     from bolus import learn
 
-    return (learn.large_core(levels=two_slices(levels)),)
+    chosen: list[Classifier] = [learn.large_core(levels=two_slices(levels))] if core_size else []
+    return (*chosen, *([learn.clot_finder()] if thrombus else []))
+
+
+def joined(results: list[Result], asked: Sequence[Classifier]) -> list[Result]:
+    """Return the results of the views of one injection with what is said of them together."""
+    from bolus import learn
+
+    for one in asked:
+        if isinstance(one, learn.ClotFinder):
+            results = one.paired(results)
+    return results
 
 
 def two_slices(levels: str) -> tuple[int, int] | None:

@@ -11,14 +11,17 @@ from bolus.learn.device import on_device
 from bolus.learn.ica import Segmenter, carotid
 from bolus.learn.mappers import MAPPERS
 from bolus.learn.tasks import TASKS, Task
+from bolus.learn.thrombus import ClotFinder, clot_finder
 
 __all__ = [
     "MAPPERS",
     "TASKS",
+    "ClotFinder",
     "LargeCore",
     "Segmenter",
     "Task",
     "carotid",
+    "clot_finder",
     "large_core",
     "on_device",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from bolus.core.errors import BadRecipe
 from bolus.core.finding import Progress, silent
-from bolus.learn import files
+from bolus.learn import clot_calibration, files
 from bolus.learn.calibration import cooled, fit_temperature, unsure_band
 from bolus.learn.cases import Case, CaseSet, Manifest
 from bolus.learn.evaluate import evaluate
@@ -38,7 +38,8 @@ def calibrate(
     Returns
     -------
     `temperature` and the `unsure` band, outside which 95 % are right, both of the validation patients; and,
-    where the task has features, the `ranges` of the training's inputs.
+    where the task has features, the `ranges` of the training's inputs. Where patients have several views or
+    answers point at a place, `pair` and `place` of `bolus.learn.clot_calibration`.
 
     Raises
     ------
@@ -59,6 +60,7 @@ def calibrate(
         "unsure": list(unsure_band(cooled(said, temperature), truth)),
         "cases": len(rows),
     }
+    found |= clot_calibration.beyond_one_view(rows)
     if task.features is not None:
         found["ranges"] = _ranges(task.features, manifest.of(split.train))
     return found

@@ -109,6 +109,12 @@ def cooled(chances: Any, temperature: float) -> Float64s:
     return np.asarray(expit(logit(said) / temperature))
 
 
+def mean_chance(chances: Any) -> float:
+    """Return the chance of mean log-odds: what several views or networks say together."""
+    said = np.clip(np.asarray(chances, dtype=np.float64), _LEAST, 1.0 - _LEAST)
+    return float(expit(np.mean(logit(said))))
+
+
 def unsure_band(chances: Any, labels: Any, *, right: float = 0.95) -> tuple[float, float]:
     """Return the narrowest band of chances about 0.5, even in log-odds, outside which enough are right.
 

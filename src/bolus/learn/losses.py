@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -64,11 +64,11 @@ def bce_soft(output: Any, batch: Mapping[str, Any]) -> Any:
     return functional.binary_cross_entropy_with_logits(label_logit(output), soft)
 
 
-def clot(output: Any, batch: Mapping[str, Any]) -> Any:
+def clot(output: Any, batch: Mapping[str, Any], *, place_weight: float = 1.0) -> Any:
     """Add the cross-entropies of whether there is a clot and of where it is, where that is known.
 
     The second compares the softmax over all pixels with `batch["heat"]`, shape `(cases, 1, y, x)`, which is 0
-    where no place is known, and is measured against not knowing at all.
+    where no place is known, is measured against not knowing at all, and counts `place_weight` times.
     """
     known = batch["heat"].float().flatten(1)
     mass = known.sum(dim=1)
@@ -76,7 +76,7 @@ def clot(output: Any, batch: Mapping[str, Any]) -> Any:
     missed = -(known * guess).sum(dim=1) / (mass.clamp(min=1e-6) * math.log(guess.shape[1]))
     where = missed.sum() / (mass > 0).sum().clamp(min=1)
     label = batch["target"].float()
-    return functional.binary_cross_entropy_with_logits(label_logit(output), label) + where
+    return functional.binary_cross_entropy_with_logits(label_logit(output), label) + place_weight * where
 
 
 def beta_nll(output: Any, batch: Mapping[str, Any]) -> Any:
@@ -122,6 +122,7 @@ LOSSES: Final[Mapping[str, Loss]] = MappingProxyType(
         "clot": clot,
         "beta_nll": beta_nll,
         "core": core,
+        "clot_place": partial(clot, place_weight=5.0),
     }
 )
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bolus.learn.calibration import cooled, expected_error, fit_temperature
+from bolus.learn.calibration import cooled, expected_error, fit_temperature, mean_chance
 from bolus.learn.roc import auc, confusion, mcc, with_interval
 
 PLACE: Final = "clot"
@@ -51,7 +51,7 @@ def verdict(
 
 
 def paired(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Return one verdict a patient with several views: the mean chance, positive if any view is."""
+    """Return one verdict a patient with several views: their mean log-odds, and positive if any view is."""
     by_patient: dict[str, list[Verdict]] = {}
     for one in verdicts:
         by_patient.setdefault(one.patient, []).append(one)
@@ -59,7 +59,7 @@ def paired(verdicts: Sequence[Verdict]) -> list[Verdict]:
         replace(
             views[0],
             view="pair",
-            chance=float(np.mean([v.chance for v in views])),
+            chance=mean_chance([v.chance for v in views]),
             truth=any(v.truth for v in views),
         )
         for views in by_patient.values()

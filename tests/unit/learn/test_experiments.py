@@ -39,7 +39,7 @@ def test_experiments_are_of_their_tasks(tmp_path):
 
 
 def test_an_unknown_experiment_is_refused(tmp_path):
-    with pytest.raises(BadRecipe, match="unknown experiment"):
+    with pytest.raises(BadRecipe, match="no such experiment"):
         conduct("fifth", _bench(tmp_path))
 
 

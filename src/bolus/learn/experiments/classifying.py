@@ -113,12 +113,13 @@ def _all_folds(bench: Bench, recipe: TrainRecipe, stem: str) -> list[dict[str, S
     """Train all folds, or take up those that are done, and return what each says of its patients."""
     found = []
     for i, split in enumerate(folds(bench.cases.patients, bench.folds, seed=recipe.seed)):
-        found.append(_fold(bench, replace(recipe, seed=recipe.seed + i), split, f"{stem}-{i}"))
+        found.append(said_by_fold(bench, replace(recipe, seed=recipe.seed + i), split, f"{stem}-{i}"))
         bench.progress(stem, i + 1, bench.folds)
     return found
 
 
-def _fold(bench: Bench, recipe: TrainRecipe, split: Split, name: str) -> dict[str, Said]:
+def said_by_fold(bench: Bench, recipe: TrainRecipe, split: Split, name: str) -> dict[str, Said]:
+    """Train, or take up what is done, and return what the network says of validation and test patients."""
     from bolus.learn.export import export
     from bolus.learn.infer import load
     from bolus.learn.train import Run, train

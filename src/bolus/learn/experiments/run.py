@@ -9,7 +9,7 @@ from typing import Any, Final
 from bolus import __version__
 from bolus.core.errors import BadRecipe
 from bolus.learn import files
-from bolus.learn.experiments import classifying, ctp, dsc
+from bolus.learn.experiments import classifying, combining, ctp, dsc
 from bolus.learn.experiments.bench import Bench, Experiment, Finished
 from bolus.learn.experiments.masks import postprocess
 from bolus.learn.experiments.perfusion import quantitative
@@ -35,7 +35,7 @@ EXPERIMENTS: Final[Mapping[str, Mapping[str, Experiment]]] = MappingProxyType(
         "ica": _CAROTID,
         "arteries": _CAROTID,
         "core-size": _CLASSIFYING,
-        "thrombus": _CLASSIFYING,
+        "thrombus": {**_CLASSIFYING, "combinations": combining.combinations},
         "ctp-unet": {
             "cross-validation": ctp.cross_validation,
             "lesions": ctp.lesions,
