@@ -73,7 +73,13 @@ class Case:
 
 def write_case(case: Case, path: Path) -> None:
     """Write a case as one compressed NumPy archive, whole or not at all."""
-    about = {"patient": case.patient, "view": case.view, "site": case.site, "meta": dict(case.meta)}
+    about = {
+        "patient": case.patient,
+        "view": case.view,
+        "site": case.site,
+        "meta": dict(case.meta),
+        "kind": case.image.dtype.name,
+    }
     arrays: dict[str, Any] = {"image": case.image, "target": case.target, **case.extra}
     arrays["image"] = _compact(case.image)
     with (
@@ -115,8 +121,7 @@ def read_case(path: Path) -> Case:
         image, target = arrays.pop("image"), arrays.pop("target")
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise UnreadableFile("not a case", where=path, found=files.reason(error)) from error
-    if image.dtype in {np.dtype(np.uint8), np.dtype(np.int16)}:
-        image = image.astype(np.float32)
+    image = image.astype(about.get("kind", image.dtype), copy=False)
     return Case(image, target, about["patient"], about["view"], about["site"], arrays, about["meta"])
 
 

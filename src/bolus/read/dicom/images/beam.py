@@ -15,7 +15,7 @@ from bolus.read.dicom.images.records import Lut, Source
 from bolus.read.dicom.images.stamps import number
 
 FRAME_SHIFTS: Final = "FramePixelShifts"
-"""Where the values of an enhanced file hold the Frame Pixel Shift Sequence of each of its frames, in order."""
+"""Where the values of an enhanced file hold the Frame Pixel Shift Sequence of each frame, in order."""
 _RELATIONSHIPS: Final = {
     "LIN": Relationship.LINEAR,
     "LOG": Relationship.LOGARITHMIC,
@@ -147,7 +147,8 @@ def _shift(item: Any) -> Shift | None:
     """Return the Mask Sub-pixel Shift (0028,6114) of an item along x and y [pixels], None without one.
 
     It is written "vertical, horizontal", in spacings of rows and of columns, and is applied to the mask
-    before that is subtracted from the contrast frame (PS3.3 table C.7-16); positive: to higher rows and columns.
+    before that is subtracted from the contrast frame (PS3.3 table C.7-16); positive: to higher rows and
+    columns.
     """
     shift = _numbers(item.get("MaskSubPixelShift"))
     return (shift[1], shift[0]) if len(shift) >= 2 else None
