@@ -72,7 +72,7 @@ class LargeCore:
         volume = Bounds(lesions.volumes_ml["core"], *intervals.volumes_ml["core"])
         chance = chance_above(intervals.core_ml, self.limit_ml)
         large = chance_above(intervals.core_ml, core_size.TRIALS_ML)
-        by_network, doubt = self._by_network(seen.series)
+        by_network, doubt = self._by_network(seen)
         return ResearchResult(
             self.about,
             reply(chance),
@@ -85,10 +85,10 @@ class LargeCore:
             ),
         )
 
-    def _by_network(self, series: Series) -> tuple[tuple[Quantity, ...], str]:
+    def _by_network(self, seen: Seen) -> tuple[tuple[Quantity, ...], str]:
         """Return what the network says, or nothing and why."""
         try:
-            found = ask(self.network, series, levels=self.levels)
+            found = ask(self.network, seen.series, levels=self.levels, still=_still(seen))
         except BadInput as error:
             return (), f"The network does not answer: {error}"
         return (Quantity("chance by the network", "%", _percent(found.chance)),), ""
@@ -116,8 +116,17 @@ class Answer:
     where: Any = None
 
 
-def ask(network: Network, series: Series, *, levels: tuple[int, int] | None = None) -> Answer:
+def ask(
+    network: Network, series: Series, *, levels: tuple[int, int] | None = None, still: bool = False
+) -> Answer:
     """Ask a network of the task `core-size` about a CT perfusion study.
+
+    Parameters
+    ----------
+    network
+        Of the task.
+    series, levels, still
+        As `bolus.learn.core_size.network_input` takes them.
 
     Raises
     ------
@@ -127,7 +136,7 @@ def ask(network: Network, series: Series, *, levels: tuple[int, int] | None = No
     BadRecipe
         If a given slice does not exist.
     """
-    image, found = core_size.network_input(series, levels=levels)
+    image, found = core_size.network_input(series, levels=levels, still=still)
     core_size.require_bolus(image)
     strange = strangest(network.card.calibration.get("ranges", {}), core_size.features(image))
     if strange is not None:
@@ -164,6 +173,12 @@ def large_core(*, levels: tuple[int, int] | None = None) -> LargeCore:
         If the shipped network is missing or was changed.
     """
     return LargeCore(shipped(), levels)
+
+
+def _still(seen: Seen) -> bool:
+    """Tell whether the run looked for motion and found none, so that nothing needs to be registered again."""
+    motion = seen.result.motion
+    return motion is not None and motion.max_shift_mm == 0.0 and motion.max_rotation_deg == 0.0
 
 
 def _doubt(chance: float, limit_ml: float) -> str:
