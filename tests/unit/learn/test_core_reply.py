@@ -193,3 +193,23 @@ def test_simulated_patients_can_remark_what_the_maps_say():
     (case,) = strokes.simulate(orders(1, seed=3, setting="A", size=96, reference="bolus")[0])
     assert case.meta["maps_core_ml"] == pytest.approx(case.meta["core"], rel=0.3, abs=5.0)
     assert 0 < case.meta["maps_chance"] < 1
+
+
+def test_the_shipped_network_is_small_calibrated_and_knows_its_scores():
+    card = core_reply.shipped().card
+    assert core_reply.SHIPPED.stat().st_size < 2_000_000
+    assert card.calibration.keys() >= {"temperature", "unsure", "ranges"}
+    scores = core_reply.large_core().about.scores
+    assert [score.data for score in scores] == [
+        f"simulated patients of site {site} by the {who}" for site in "AB" for who in ("maps", "network")
+    ]
+    assert all(0.5 <= score.auc.low <= score.auc.value <= score.auc.high <= 1 for score in scores)
+
+
+@pytest.mark.slow
+def test_the_shipped_network_tells_simulated_patients_apart():
+    found = []
+    for size in (0.5, 1.2):
+        study = ct(shape=(96, 96, 10), n_frames=32, physiology=Physiology(lesion_size=size), seed=11)
+        found.append(core_reply.ask(core_reply.shipped(), study.series, still=True).chance)
+    assert found[0] < 0.5 < found[1]
