@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 RUNS := .venv/.runs
 
-.PHONY: demo test test-fast check docs bench weights weights-net weights-maps weights-core-size clean
+.PHONY: demo test test-fast check docs bench weights weights-net weights-maps weights-core-size weights-thrombus clean
 
 $(RUNS): pyproject.toml constraints.txt  # what running takes: no PyTorch
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bolus needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
