@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 RUNS := .venv/.runs
 
-.PHONY: demo test test-fast check docs bench weights weights-net weights-maps weights-core-size clean
+.PHONY: demo test test-fast check docs bench weights weights-net weights-maps weights-core-size weights-thrombus clean
 
 $(RUNS): pyproject.toml constraints.txt  # what running takes: no PyTorch
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bolus needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
@@ -100,6 +100,23 @@ weights-core-size: $(STAMP)  ## train the core-size network that is shipped, fro
 	$(LEARN) evaluate core-size --run $(CORE)/run --data $(CORE)/shifted -o $(CORE)/scores-shifted --part all
 	$(LEARN) export core-size --run $(CORE)/run -o src/bolus/learn/weights/core-size.onnx \
 		--scores "site A=$(CORE)/scores/scores.json" --scores "site B=$(CORE)/scores-shifted/scores.json"
+
+FILMS := $(WEIGHTS)/thrombus-films
+CLOTS := $(WEIGHTS)/thrombus
+weights-thrombus: $(STAMP)  ## train the network for clots that is shipped, from nothing: about an hour of two processors
+	$(LEARN) data simulate thrombus -o $(FILMS) --patients 1200 --seed 3 --setting A --size 256 --reference film
+	$(LEARN) data simulate thrombus -o $(CLOTS)/runs --patients 400 --seed 1 --setting A --size 256
+	$(LEARN) data simulate thrombus -o $(CLOTS)/shifted --patients 80 --seed 2 --setting B --size 256
+	$(LEARN) data split --data $(FILMS) -o $(FILMS) --parts 0.94,0.05,0.01
+	$(LEARN) data split --data $(CLOTS)/runs -o $(CLOTS)/runs --parts 0.5,0.2,0.3
+	$(LEARN) train thrombus --data $(FILMS) --preset small -o $(CLOTS)/films --minutes 30 --resume
+	$(LEARN) train thrombus --data $(CLOTS)/runs --preset small -o $(CLOTS)/run --minutes 20 --set lr=5e-4 \
+		--begin-with $(CLOTS)/films/best.safetensors --resume
+	$(LEARN) calibrate thrombus --data $(CLOTS)/runs --run $(CLOTS)/run
+	$(LEARN) evaluate thrombus --run $(CLOTS)/run --data $(CLOTS)/runs -o $(CLOTS)/scores
+	$(LEARN) evaluate thrombus --run $(CLOTS)/run --data $(CLOTS)/shifted -o $(CLOTS)/scores-shifted
+	$(LEARN) export thrombus --run $(CLOTS)/run -o src/bolus/learn/weights/thrombus.onnx \
+		--scores "site A=$(CLOTS)/scores/scores.json" --scores "site B=$(CLOTS)/scores-shifted/scores.json"
 
 clean:
 	rm -rf .venv demo weights docs/_build docs/api benchmarks/results benchmarks/.peers
