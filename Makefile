@@ -57,7 +57,7 @@ weights-net: $(STAMP)  ## train the network of `--method net` that is shipped, f
 	$(LEARN) data simulate net -o $(NET)/cases --patients 1700 --seed 1 --setting A --size 64
 	$(LEARN) data simulate net -o $(NET)/shifted --patients 80 --seed 2 --setting B --size 64
 	$(LEARN) data split --data $(NET)/cases -o $(NET)/cases --parts 0.93,0.02,0.05
-	$(LEARN) train net --data $(NET)/cases -o $(NET)/run --minutes 9 --threads 1 --resume
+	$(LEARN) train net --data $(NET)/cases -o $(NET)/run --epochs 8 --threads 1 --resume
 	$(LEARN) evaluate net --run $(NET)/run --data $(NET)/cases -o $(NET)/scores
 	$(LEARN) evaluate net --run $(NET)/run --data $(NET)/shifted -o $(NET)/scores-shifted
 	$(LEARN) export net --run $(NET)/run -o src/bolus/learn/weights/net.onnx \

@@ -240,3 +240,19 @@ def test_a_voxel_is_counted_as_in_the_maps(
     assert code == 0, err
     used = nib.load(tmp_path / "out" / "vessels" / "aif.nii.gz").get_fdata()
     assert used[tuple(there)] > 0
+
+
+def test_a_network_makes_the_maps_lesions_and_report_too(study: Path, tmp_path: Path) -> None:
+    out = tmp_path / "net"
+    code, text, _ = invoke("run", study, "-o", out, "--method", "net", "--no-motion")
+
+    assert code == 0
+    assert "core" in text
+    assert {p.name for p in (out / "maps").glob("*_sd.nii.gz")} >= {
+        f"{name}_sd.nii.gz" for name in ("CBF", "CBV", "MTT", "Tmax", "TTP")
+    }
+    assert "network" in (out / "report.html").read_text(encoding="utf-8")
+    assert (
+        json.loads((out / "summary.json").read_text(encoding="utf-8"))["recipe"]["deconvolve"]["method"]
+        == "net"
+    )
