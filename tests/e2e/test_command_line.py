@@ -256,3 +256,24 @@ def test_a_network_makes_the_maps_lesions_and_report_too(study: Path, tmp_path: 
         json.loads((out / "summary.json").read_text(encoding="utf-8"))["recipe"]["deconvolve"]["method"]
         == "net"
     )
+
+
+def test_a_run_can_be_asked_for_the_size_of_the_core(study: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, said, err = invoke(
+        "run", study / "dicom", "-o", out, "--no-motion", "--core-size", "--levels", "2,4"
+    )
+    assert code in {0, 4}, err
+    assert "research: Is the core 32 mL or larger?" in said
+    (found,) = json.loads((out / "summary.json").read_text(encoding="utf-8"))["research"]
+    assert found["reply"] in {"yes", "no", "do not know", "refused"}
+    assert {score["data"] for score in found["scores"]} >= {"simulated patients of site A by the maps"}
+    assert "Research results" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_size_of_the_core_is_not_told_from_x_ray(tmp_path: Path) -> None:
+    phantom.write_study(phantom.xa(size=64, duration_s=6.0, seed=3), tmp_path / "xa")
+    code, _, err = invoke("run", tmp_path / "xa" / "dicom", "-o", tmp_path / "out", "--core-size")
+    assert code == 2
+    assert "core-size is not told from such a study" in err
+    assert not (tmp_path / "out").exists()

@@ -53,7 +53,7 @@ class LargeCore:
             name="core-size",
             question=f"Is the core {self.limit_ml:.0f} mL or larger?",
             modality=Modality.CT,
-            how="The chance is that of the core's volume in the maps, whose errors are drawn anew; a network "
+            how="The chance is that of the core's volume in the maps, by its interval; a network "
             "that sees two slices and no maps answers beside it.",
             caution="Not for diagnosis, nor for selecting patients for treatment.",
             trained_on=f"{n} simulated patients (the network)" if n else "",
@@ -69,9 +69,11 @@ class LargeCore:
             If the volumes of the maps are withheld or have no intervals.
         """
         lesions, intervals = measured(seen.result)
-        volume = Bounds(lesions.volumes_ml["core"], *intervals.volumes_ml["core"])
-        chance = chance_above(intervals.core_ml, self.limit_ml)
-        large = chance_above(intervals.core_ml, core_size.TRIALS_ML)
+        volume, bounds = lesions.volumes_ml["core"], intervals.volumes_ml["core"]
+        chance, large = (
+            chance_above(limit, volume, bounds, level=intervals.level)
+            for limit in (self.limit_ml, core_size.TRIALS_ML)
+        )
         by_network, doubt = self._by_network(seen)
         return ResearchResult(
             self.about,
@@ -79,7 +81,7 @@ class LargeCore:
             " ".join(text for text in (_doubt(chance, self.limit_ml), doubt) if text),
             Bounds(chance, chance, chance),
             (
-                Quantity("core volume", "mL", volume),
+                Quantity("core volume", "mL", Bounds(volume, *bounds)),
                 Quantity(f"chance of {core_size.TRIALS_ML:.0f} mL or more", "%", _percent(large)),
                 *by_network,
             ),
