@@ -262,7 +262,11 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
         if experiment:
             recipe = _recipe(task, preset, {"epochs": epochs, "minutes": minutes}, change or [])
             _experiment(
-                (experiment, folds), (task, recipe), (cases, studies, external, out), (run, weights, threads), terminal
+                (experiment, folds),
+                (task, recipe),
+                (cases, studies, external, out),
+                (run, weights, threads),
+                terminal,
             )
             return
         network = _network(task, run, weights, threads)
@@ -366,30 +370,6 @@ def export(
 
         card = write(task, run, out, dict(_scores(text) for text in scores or []), half=half)
     terminal.say(f"network: {out}, SHA-256 {card.files[out.name]}")
-
-
-@app.command()
-def guard(
-    name: TaskName,
-    cases: Cases,
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, ending in .onnx.")],
-    weights: Weights = None,
-    check: Annotated[
-        list[str] | None, typer.Option("--check", help="NAME=FOLDER: other cases to score it on.")
-    ] = None,
-) -> None:
-    """Teach a network to tell when another artery was injected, from cases of both kinds."""
-    terminal = Terminal()
-    with terminal.reporting():
-        _task(name)
-        _require_torch()
-        from bolus.learn.guard import teach
-
-        folders = {label: Path(folder) for label, _, folder in (text.partition("=") for text in check or [])}
-        made = teach(_network(_task(name), None, weights, 0), cases, out, folders)
-    for label, found in made.scores.items():
-        for kind, told in found.items():
-            terminal.say(f"{label}, {kind}: " + ", ".join(f"{k} {v:g}" for k, v in told.items()))
 
 
 def _task(name: str) -> Task:
