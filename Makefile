@@ -51,6 +51,9 @@ weights: $(STAMP)  ## train the carotid network that is shipped, from nothing: a
 	$(LEARN) evaluate ica --run $(WEIGHTS)/run --data $(WEIGHTS)/shifted -o $(WEIGHTS)/scores-shifted
 	$(LEARN) export ica --run $(WEIGHTS)/run -o src/bolus/learn/weights/ica.onnx \
 		--scores simulated=$(WEIGHTS)/scores/scores.json --scores shifted=$(WEIGHTS)/scores-shifted/scores.json
+	$(LEARN) data simulate ica -o $(WEIGHTS)/injections --patients 60 --seed 21 --setting A --size 256 \
+		--vessels carotid,carotid,vertebral,external
+	$(LEARN) guard ica --data $(WEIGHTS)/injections -o src/bolus/learn/weights/ica.onnx
 
 NET := $(WEIGHTS)/net
 weights-net: $(STAMP)  ## train the network of `--method net` that is shipped, from nothing: half an hour of one processor
