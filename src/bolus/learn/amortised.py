@@ -15,6 +15,10 @@ USUAL_PART: Final = 0.68
 """Part of the errors that one deviation should hold."""
 HELD: Final = {"68": 0.994, "90": 1.645}
 """Half widths of intervals, in deviations, by the percentage of errors that they should hold."""
+DRAWN: Final = ("dt_s", "spacing_mm")
+"""Drawn evenly, so that no value is rare."""
+KNOWN: Final = (0.005, 0.995)
+"""Part of the training that is rarer than these is not held to be known."""
 RANGED: Final = ("dt_s", "after_s", "width_s", "tail", "noise", "spacing_mm")
 """What is compared with the range that the network was trained in."""
 
@@ -56,8 +60,9 @@ def score(found: Float32s, case: Case) -> dict[str, float]:
 
 
 def ranges(manifest: Manifest) -> dict[str, Any]:
-    """Return for the card the least and the greatest of what scans of a folder of cases are like, by name."""
+    """Return for the card, by name, between what bounds nearly all scans of a folder of cases lie."""
     cases = CaseSet(manifest, lambda _case: {}, cache_mb=0)
     found = [cases.case(i).meta for i in range(len(manifest.entries))]
     seen = {name: np.array([about[name] for about in found]) for name in RANGED}
-    return {name: [float(values.min()), float(values.max())] for name, values in seen.items()}
+    bounds = {name: (0.0, 1.0) if name in DRAWN else KNOWN for name in RANGED}
+    return {name: np.quantile(values, bounds[name]).tolist() for name, values in seen.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,7 +17,13 @@ FACTORS: Final = (0.5, 0.75, 1.0, 1.25, 1.5)
 FAITHFUL: Final = (0.9, 1.1)
 N_PATCHES: Final = 8
 SIZE: Final = 64
-NOISE_HU: Final = 1.5
+_USUAL: Final[dict[str, Any]] = {
+    "dt_s": 1.5,
+    "after_s": 50.0,
+    "noise_hu": 1.5,
+    "filter": "profile",
+    "artery_noise": 0.003,
+}
 _FIRST_SEED: Final = 90_000
 
 
@@ -42,7 +48,7 @@ def prove(network: Network) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for seed in range(_FIRST_SEED, _FIRST_SEED + N_PATCHES):
         rng = np.random.default_rng(seed)
-        patch = patches.make(replace(patches.draw("A", SIZE, rng), noise_hu=NOISE_HU, filter="profile"), rng)
+        patch = patches.make(replace(patches.draw("A", SIZE, rng), **_USUAL), rng)
         for name, where in (("whole", patch.tissue), ("part", patch.tissue & _half(patch))):
             for output, slope in _slopes(network, patch, where).items():
                 found.setdefault(f"{output} {name}", []).append(slope)
