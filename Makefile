@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 RUNS := .venv/.runs
 
-.PHONY: demo test test-fast check docs bench weights weights-net weights-maps clean
+.PHONY: demo test test-fast check docs bench weights weights-net weights-maps weights-core-size clean
 
 $(RUNS): pyproject.toml constraints.txt  # what running takes: no PyTorch
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bolus needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
@@ -87,6 +87,19 @@ weights-maps: $(STAMP)  ## train the networks of `--method unet` and `temp-pix2p
 		--scores simulated=$(MAPS)/scores-dsc/scores.json --scores shifted=$(MAPS)/scores-dsc-B/scores.json
 	$(LEARN) export ctp-unet --run $(MAPS)/unet -o src/bolus/learn/weights/ctp-unet.onnx --half \
 		--scores simulated=$(MAPS)/scores-ctp/scores.json --scores shifted=$(MAPS)/scores-ctp-B/scores.json
+
+CORE := $(WEIGHTS)/core-size
+weights-core-size: $(STAMP)  ## train the core-size network that is shipped, from nothing: about half an hour of two processors
+	$(LEARN) data simulate core-size -o $(CORE)/cases --patients 300 --seed 1 --setting A --size 96
+	$(LEARN) data simulate core-size -o $(CORE)/test --patients 80 --seed 3 --setting A --size 96 --reference bolus
+	$(LEARN) data simulate core-size -o $(CORE)/shifted --patients 80 --seed 2 --setting B --size 96 --reference bolus
+	$(LEARN) data split --data $(CORE)/cases -o $(CORE)/cases --parts 0.8,0.2,0
+	$(LEARN) train core-size --data $(CORE)/cases -o $(CORE)/run --minutes 10 --threads 1 --resume
+	$(LEARN) calibrate core-size --data $(CORE)/cases --run $(CORE)/run
+	$(LEARN) evaluate core-size --run $(CORE)/run --data $(CORE)/test -o $(CORE)/scores --part all
+	$(LEARN) evaluate core-size --run $(CORE)/run --data $(CORE)/shifted -o $(CORE)/scores-shifted --part all
+	$(LEARN) export core-size --run $(CORE)/run -o src/bolus/learn/weights/core-size.onnx \
+		--scores "site A=$(CORE)/scores/scores.json" --scores "site B=$(CORE)/scores-shifted/scores.json"
 
 clean:
 	rm -rf .venv demo weights docs/_build docs/api benchmarks/results benchmarks/.peers

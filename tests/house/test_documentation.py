@@ -52,7 +52,18 @@ def test_every_choice_of_the_recipe_is_documented() -> None:
 
 def test_every_option_of_a_run_is_a_choice_or_about_the_terminal() -> None:
     run = typer.main.get_command(app).commands["run"]
-    apart = {"study", "out", "recipe", "no_motion", "device", "as_json", "quiet"}
+    apart = {
+        "study",
+        "out",
+        "recipe",
+        "no_motion",
+        "device",
+        "as_json",
+        "quiet",
+        "core_size",
+        "levels",
+        "thrombus",
+    }
     spelt = {"te": "te_ms", "filter_": "filter"}
 
     names = {spelt.get(p.name, p.name) for p in run.params if p.name not in apart}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bolus import __version__
-from bolus.apps import accuracy, cohort, learning, phantoms
+from bolus.apps import accuracy, calibrating, cohort, learning, phantoms, research
 from bolus.apps.terminal import Exit, Terminal
 from bolus.core.errors import BadRecipe, UnreadableFile
 from bolus.core.finding import Severity
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from bolus.core.finding import Progress
     from bolus.core.result import Result
     from bolus.deconvolve import Place
+    from bolus.pipeline import Classifier
     from bolus.read import ReadOptions
 
 app = typer.Typer(
@@ -79,6 +81,20 @@ def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     ] = None,
     no_motion: Annotated[bool, typer.Option("--no-motion", help="Leave head motion as it is.")] = False,
     leakage: Annotated[bool, typer.Option("--leakage", help=_help("leakage"))] = False,
+    core_size: Annotated[
+        bool,
+        typer.Option(
+            "--core-size", help="Say whether the core is large (CT): a research result with its scores."
+        ),
+    ] = False,
+    levels: Annotated[
+        str,
+        typer.Option("--levels", help="Slices of --core-size, counted from 0: basal ganglia,above, as 9,14."),
+    ] = "",
+    thrombus: Annotated[
+        bool,
+        typer.Option("--thrombus", help="Say whether X-ray runs show a clot, and where: a research result."),
+    ] = False,
     device: Annotated[
         str, typer.Option("--device", help="Where to deconvolve: cpu, or a device of PyTorch such as cuda.")
     ] = "cpu",
@@ -93,18 +109,21 @@ def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     }  # fmt: skip
     terminal = Terminal(as_json=as_json, quiet=quiet)
     with terminal.reporting():
-        _run(study, out, (_recipe(recipe, chosen), device), terminal)
+        asked = research.asked(core_size=core_size, levels=levels, thrombus=thrombus)
+        _run(study, out, (_recipe(recipe, chosen), device, asked), terminal)
 
 
-def _run(study: Path, out: Path, choices: tuple[Recipe, str], terminal: Terminal) -> None:
+def _run(
+    study: Path, out: Path, choices: tuple[Recipe, str, Sequence[Classifier]], terminal: Terminal
+) -> None:
     from bolus import export, learn
 
-    recipe, device = choices
+    recipe, device, asked = choices
     place = None if device == "cpu" else learn.on_device(device)
     export.require_writable(out)
     _require_files(recipe)
     with terminal.progress() as progress:
-        results = _results(study, recipe, place, progress)
+        results = _results(study, recipe, (place, asked), progress)
         if len(results) == 1:
             written = export.write(results[0], out, progress=progress)
         else:
@@ -115,7 +134,9 @@ def _run(study: Path, out: Path, choices: tuple[Recipe, str], terminal: Terminal
         raise SystemExit(Exit.WITHHELD)
 
 
-def _results(study: Path, recipe: Recipe, place: Place | None, progress: Progress) -> list[Result]:
+def _results(
+    study: Path, recipe: Recipe, tools: tuple[Place | None, Sequence[Classifier]], progress: Progress
+) -> list[Result]:
     """Read and run a study: one series, or the two views of an X-ray injection."""
     from bolus import learn, pipeline, read
 
@@ -126,8 +147,10 @@ def _results(study: Path, recipe: Recipe, place: Place | None, progress: Progres
     progress("read", 1, 1)
     is_xray = found[0].modality is Modality.XA
     carotid = learn.carotid() if is_xray and recipe.aif == "auto" else None
-    given: Any = {"place": place, "carotid": carotid, "mappers": learn.MAPPERS, "progress": progress}
-    return [pipeline.run(series, recipe, **given) for series in found]
+    place, asked = tools
+    given: Any = {"place": place, "carotid": carotid, "mappers": learn.MAPPERS, "classifiers": asked}
+    results = [pipeline.run(series, recipe, progress=progress, **given) for series in found]
+    return research.joined(results, asked)
 
 
 def _tell(results: list[Result], study: Path, terminal: Terminal) -> None:
@@ -216,6 +239,7 @@ def info(
 
 
 app.add_typer(phantoms.app, name="phantom")
+learning.app.command()(calibrating.calibrate)
 app.add_typer(learning.app, name="learn")
 app.command()(accuracy.validate)
 app.command()(cohort.cohort)

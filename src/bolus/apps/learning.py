@@ -221,13 +221,19 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
         str,
         typer.Option(
             "--experiment",
-            help="Of the paper: augmentation, data-split (train), postprocess, quantitative; of ctp-unet "
-            "cross-validation (trains), lesions, dose; of dsc-gan comparison, fine-tuning (train).",
+            help="Of ica: augmentation, data-split (train), postprocess, quantitative; of classifiers "
+            "cross-validation, ablation, ensemble (train), combinations; of ctp-unet cross-validation "
+            "(trains), lesions, dose; of dsc-gan comparison, fine-tuning (train).",
         ),
     ] = "",
     studies: Annotated[
         Path | None,
         typer.Option("--studies", help="For quantitative: DICOM runs with masks, as for `data manifest`."),
+    ] = None,
+    folds: Annotated[int, typer.Option("--folds", min=3, help="Of a cross-validation.")] = 10,
+    external: Annotated[
+        Path | None,
+        typer.Option("--external", help="Cases of another site, for experiments with classifiers."),
     ] = None,
     preset: Preset = "",
     change: Change = None,
@@ -246,7 +252,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
         task = _task(name)
         if experiment:
             recipe = _recipe(task, preset, {"epochs": epochs, "minutes": minutes}, change or [])
-            _experiment(experiment, (task, recipe), (cases, studies, out), (run, weights), terminal)
+            _experiment(
+                (experiment, folds), (task, recipe), (cases, studies, external, out), (run, weights), terminal
+            )
             return
         network = _network(task, run, weights, threads)
         chosen = _part(read_manifest(cases), run, part)
@@ -261,9 +269,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
 
 
 def _experiment(
-    name: str,
+    which: tuple[str, int],
     what: tuple[Task, TrainRecipe],
-    folders: tuple[Path, Path | None, Path],
+    folders: tuple[Path, Path | None, Path | None, Path],
     network: tuple[Path | None, Path | None],
     terminal: Terminal,
 ) -> None:
@@ -272,7 +280,8 @@ def _experiment(
     from bolus.learn.cases import read_manifest
     from bolus.learn.ica import Segmenter
 
-    (task, recipe), (cases, studies, out) = what, folders
+    (name, folds), (task, recipe), (cases, studies, external, out) = which, what, folders
+    outside = None if external is None else read_manifest(external)
     chosen = read_manifest(cases)
     tests_network = name in experiments.NEEDS_NETWORK
     if not tests_network:
@@ -284,7 +293,7 @@ def _experiment(
     with terminal.progress() as progress:
         bench = experiments.Bench(
             task, part, _split(None, chosen, recipe.seed), recipe, out, segment, studies, progress, tested,
-            begin_with,
+            begin_with, folds, outside,
         )  # fmt: skip
         found = experiments.conduct(name, bench)
     if terminal.as_json:
@@ -297,7 +306,7 @@ def _experiment(
 @app.command()
 def predict(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     name: TaskName,
-    study: Annotated[Path, typer.Argument(help="DICOM folder or file of an X-ray run.")],
+    study: Annotated[Path, typer.Argument(help="DICOM folder or file: an X-ray run, or CT.")],
     out: Out,
     run: RunFolder = None,
     weights: Weights = None,
@@ -305,13 +314,20 @@ def predict(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Ask a network about a study: mask, probability and a picture of each view."""
+    """Ask a network about a study: mask, probability and a picture of each view, or a chance."""
     from bolus.learn import angiograms
     from bolus.learn.ica import Segmenter
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     with terminal.reporting():
         task = _task(name)
+        if task.predict is not None:
+            document = task.predict(_network(task, run, weights, threads), study, out)
+            if as_json:
+                terminal.document(document)
+            for line in document["said"]:
+                terminal.say(line)
+            return
         if task.head != "foreground":
             raise BadRecipe(f"{name} outlines nothing on X-ray runs", remedy="Use `bolus learn evaluate`.")
         document = angiograms.predict(Segmenter(_network(task, run, weights, threads)), study, out)
@@ -467,4 +483,4 @@ def _scores(text: str) -> tuple[str, Any]:
     if not file:
         raise BadRecipe("no scores", wanted="NAME=FILE", found=text)
     document = read_json(Path(file), "the scores")
-    return name, {key: document[key] for key in ("data", "scores") if key in document}
+    return name, {key: document[key] for key in ("data", "scores", "verdicts", "rivals") if key in document}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bolus.core.arrays import Mask, Volume
+import numpy as np
+
+from bolus.core.arrays import Float64s, Mask, Volume
 from bolus.core.brain import Midline
 
 
@@ -45,6 +47,8 @@ class Intervals:
     chance
         Part of the samples in which a voxel was `core` or `hypoperfused`, shape `(x, y, z)`; NaN outside
         brain tissue.
+    core_ml
+        Core volume of each sample [mL].
     """
 
     level: float
@@ -52,6 +56,7 @@ class Intervals:
     volumes_ml: Mapping[str, tuple[float, float]]
     sd_ml: Mapping[str, float]
     chance: Mapping[str, Volume]
+    core_ml: Float64s = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

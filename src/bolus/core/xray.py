@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Shift: TypeAlias = tuple[float, float]
+"""Along x and y [pixels]."""
 
 
 class Relationship(StrEnum):
@@ -23,7 +27,7 @@ class MaskOperation:
     ----------
     kind
         `AVG_SUB`: minus the mean of the mask frames; `TID`: minus the frame `offset` before; `REV_TID`:
-        minus a frame that goes back as the run goes on, beginning `offset` before the range.
+        minus a frame that goes back as the run goes on, beginning `offset` before the first range.
     frames
         Mask frames, numbered from 0.
     ranges
@@ -32,13 +36,32 @@ class MaskOperation:
         How far the mask is moved before it is subtracted, along x and y [pixels].
     offset
         Frames between a frame and its mask, for `TID` and `REV_TID`.
+    frame_shifts_px
+        The same as `shift_px` for each frame of the run, where the file gives each its own; else empty.
     """
 
     kind: Literal["AVG_SUB", "TID", "REV_TID"]
     frames: tuple[int, ...] = ()
     ranges: tuple[tuple[int, int], ...] = ()
-    shift_px: tuple[float, float] = (0.0, 0.0)
+    shift_px: Shift = (0.0, 0.0)
     offset: int = 1
+    frame_shifts_px: tuple[Shift, ...] = ()
+
+    def shift_of(self, frame: int) -> Shift:
+        """Return how far the mask is moved before it is subtracted from a frame, along x and y [pixels]."""
+        return self.frame_shifts_px[frame] if frame < len(self.frame_shifts_px) else self.shift_px
+
+    def of_frames(self, kept: Sequence[int]) -> MaskOperation:
+        """Return the operation in the numbers of a run that holds only these frames, in rising order."""
+        place = {frame: n for n, frame in enumerate(kept)}
+        inside = [[place[f] for f in range(*span) if f in place] for span in self.ranges]
+        shifts = tuple(self.shift_of(frame) for frame in kept) if self.frame_shifts_px else ()
+        return replace(
+            self,
+            frames=tuple(place[frame] for frame in self.frames if frame in place),
+            ranges=tuple((span[0], span[-1] + 1) for span in inside if span),
+            frame_shifts_px=shifts,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +104,19 @@ class XRay:
     started: str = ""
     fluoroscopy: bool = False
     rotating: bool = False
+
+    def of_frames(self, kept: Sequence[int]) -> XRay:
+        """Return the same for a run that holds only these of the file's frames, in rising order.
+
+        Operations whose mask, or whose every frame, was left out do not count any more.
+        """
+        named = [(one, one.of_frames(kept)) for one in self.operations]
+        left = tuple(
+            new
+            for old, new in named
+            if bool(old.frames) == bool(new.frames) and bool(old.ranges) == bool(new.ranges)
+        )
+        return replace(self, operations=left)
 
     @property
     def view(self) -> str:

@@ -48,7 +48,7 @@ def check_clocks(concentration: Concentration, aif: VesselCurve) -> None:
 
 
 def steady(concentration: Concentration, aif: VesselCurve) -> tuple[Concentration, VesselCurve]:
-    """Leave out the frames before the baseline, as long as 8 others remain.
+    """Leave the frames before the baseline out of tissue and artery, as long as 8 others remain.
 
     They hold no contrast, but the way of the magnetisation to its steady state, many times the noise.
     """

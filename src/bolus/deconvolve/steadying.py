@@ -31,15 +31,16 @@ from bolus.deconvolve.problem import usable_aif
 
 LEAST_MM: Final = 0.15
 """Root mean square of a way of the head that is looked for [mm]; less is what alignment is off by."""
-RESPONSES: Final = (0.15, 1.0, 4.0)
-"""Size of tissue's response over that of the median voxel: cores, tissue and vessels."""
+RESPONSES: Final = (1.0, 4.0)
+"""Size of tissue's response over that of the median voxel: tissue and vessels. A core counts as tissue: were
+small responses expected of it, a head that is away while it fills would be blamed for what it has."""
 NOISES: Final = (0.7, 1.4, 2.8)
 """Noise of a sample over that of the scan."""
 SENSITIVITIES: Final = (0.1, 0.5, 2.0, 8.0)
 """How far a curve moves with the head [noise of the scan per mm]."""
 LEAST_NOISE: Final = 0.01
 """Noise of a sample over the response of the median voxel, at least: simulated curves may have none."""
-CALM: Final = 0.6
+CALM: Final = 0.95
 """How likely it is that a voxel does not move with the head, before its curve is seen."""
 STEP: Final = "what motion left in the curves was taken out"
 

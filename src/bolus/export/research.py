@@ -13,7 +13,7 @@ from bolus.export import words
 from bolus.export.regions import plain
 
 NOTICE: Final = "Answers of classifiers: research results on one study, not for diagnosis."
-_DIGITS: Final = {"mL": 0}
+_DIGITS: Final = {"mL": 0, "%": 0}
 _RING: Final = 0.12
 """Half of the width of the ring that marks a place, as a part of its radius; a pixel at least."""
 

@@ -125,6 +125,46 @@ def grain(batch: Batch, generator: Any, *, noise: float = 0.1) -> Batch:
     return batch | {"image": torch.stack(changed)}
 
 
+def speckle(batch: Batch, generator: Any, *, noise: float = 0.4) -> Batch:
+    """Add noise to runs, white in time and coarse by up to a pixel: other doses and detectors.
+
+    Parameters
+    ----------
+    batch, generator
+        What to change, and what draws: `image` of shape `(cases, ..., y, x)`.
+    noise
+        Largest standard deviation, in units of the image; small ones are likelier.
+    """
+    image = batch["image"]
+    drawn = torch.rand(len(image), 2, generator=generator)
+    white = torch.randn(image.shape, generator=generator)
+    coarse = _as(drawn[:, 1], white)
+    white = white + coarse * (white.roll(1, -1) + white.roll(1, -2))
+    sigma = noise * _as(drawn[:, 0], white) ** 2 / (1.0 + 2.0 * coarse**2) ** 0.5
+    return batch | {"image": image + (sigma * white).to(image.device)}
+
+
+def shorten(batch: Batch, generator: Any, *, least: float = 0.7) -> Batch:
+    """Let half of the runs end earlier; those left of their frames are shown as often as it takes.
+
+    Parameters
+    ----------
+    batch, generator
+        What to change, and what draws: `image` of shape `(cases, pictures, 3, y, x)`.
+    least
+        Part of the run that is left at least.
+    """
+    image = batch["image"]
+    n = image.shape[1] * image.shape[2]
+    part = torch.where(
+        _chosen(batch, generator), 1.0 - (1.0 - least) * torch.rand(len(image), generator=generator), 1.0
+    )
+    number = (torch.linspace(0.0, 1.0, n) * part[:, None] * (n - 1)).round().long()
+    frames = image.flatten(1, 2)
+    taken = [one[which.to(image.device)] for one, which in zip(frames, number, strict=True)]
+    return batch | {"image": torch.stack(taken).reshape(image.shape)}
+
+
 AUGMENTATIONS: Final[Mapping[str, Augmentation]] = MappingProxyType(
     {
         "flip": flip,
@@ -138,6 +178,8 @@ AUGMENTATIONS: Final[Mapping[str, Augmentation]] = MappingProxyType(
             shift_scale_rotate, shift=10 / 128, scale=0.0, rotate_deg=15.0, chance=1.0
         ),
         "grain": grain,
+        "shorten": shorten,
+        "speckle": speckle,
         "tone": tone,
     }
 )

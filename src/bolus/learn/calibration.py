@@ -107,3 +107,32 @@ def cooled(chances: Any, temperature: float) -> Float64s:
     """Return chances whose log-odds are divided by a temperature."""
     said = np.clip(np.asarray(chances, dtype=np.float64), _LEAST, 1.0 - _LEAST)
     return np.asarray(expit(logit(said) / temperature))
+
+
+def mean_chance(chances: Any) -> float:
+    """Return the chance of mean log-odds: what several views or networks say together."""
+    said = np.clip(np.asarray(chances, dtype=np.float64), _LEAST, 1.0 - _LEAST)
+    return float(expit(np.mean(logit(said))))
+
+
+def unsure_band(chances: Any, labels: Any, *, right: float = 0.95) -> tuple[float, float]:
+    """Return the narrowest band of chances about 0.5, even in log-odds, outside which enough are right.
+
+    Parameters
+    ----------
+    chances, labels
+        Of validation cases, shape `(cases,)`, calibrated.
+    right
+        Part of the cases outside the band that are called right.
+
+    Returns
+    -------
+    Least and greatest chance of the band, both 0.5 where none is needed.
+    """
+    odds = logit(np.clip(np.asarray(chances, dtype=np.float64), _LEAST, 1.0 - _LEAST))
+    truth = np.asarray(labels) > 0
+    for width in (0.0, *np.sort(np.abs(odds))):
+        sure = np.abs(odds) > width
+        if not sure.any() or np.mean((odds > 0)[sure] == truth[sure]) >= right:
+            break
+    return float(expit(-width)), float(expit(width))

@@ -38,6 +38,9 @@ class Card:
         SHA-256 by name of the files that this card vouches for.
     version
         Of `bolus` that trained.
+    calibration
+        What answers are put right with: `temperature`, the `unsure` band of chances, and the `ranges` of the
+        training's inputs by feature; empty where nothing was measured.
     """
 
     task: str
@@ -50,6 +53,7 @@ class Card:
     not_for: tuple[str, ...] = (RESEARCH_ONLY,)
     files: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
+    calibration: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_card(card: Card, path: Path) -> None:

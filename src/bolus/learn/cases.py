@@ -27,7 +27,6 @@ MANIFEST: Final = "manifest.csv"
 SOURCE: Final = "source.json"
 _COLUMNS: Final = ("file", "patient", "view", "site", "digest")
 _META: Final = "meta_json"
-_MOST: Final = 32767
 _EFFORT: Final = 1
 """Of the compression: frames are noise for the most part, and more effort gains little room for much time."""
 
@@ -74,7 +73,13 @@ class Case:
 
 def write_case(case: Case, path: Path) -> None:
     """Write a case as one compressed NumPy archive, whole or not at all."""
-    about = {"patient": case.patient, "view": case.view, "site": case.site, "meta": dict(case.meta)}
+    about = {
+        "patient": case.patient,
+        "view": case.view,
+        "site": case.site,
+        "meta": dict(case.meta),
+        "kind": case.image.dtype.name,
+    }
     arrays: dict[str, Any] = {"image": case.image, "target": case.target, **case.extra}
     arrays["image"] = _compact(case.image)
     with (
@@ -87,11 +92,16 @@ def write_case(case: Case, path: Path) -> None:
 
 
 def _compact(image: Float32s) -> NDArray[Any]:
-    """Return an image of whole numbers as integers of 16 bits: half the room, the same numbers when read."""
-    if image.dtype != np.float32 or np.abs(image).max(initial=0.0) > _MOST:
+    """Return an image of whole numbers as small integers: less room, the same numbers when read."""
+    if image.dtype != np.float32 or not image.size:
         return image
-    integers = image.astype(np.int16)
-    return integers if np.array_equal(integers, image) else image
+    least, most = image.min(), image.max()
+    for kind in (np.uint8, np.int16):
+        limit = np.iinfo(kind)
+        if limit.min <= least and most <= limit.max:
+            integers = image.astype(kind)
+            return integers if np.array_equal(integers, image) else image
+    return image
 
 
 def read_case(path: Path) -> Case:
@@ -111,7 +121,7 @@ def read_case(path: Path) -> Case:
         image, target = arrays.pop("image"), arrays.pop("target")
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise UnreadableFile("not a case", where=path, found=files.reason(error)) from error
-    image = image.astype(np.float32) if image.dtype == np.int16 else image
+    image = image.astype(about.get("kind", image.dtype), copy=False)
     return Case(image, target, about["patient"], about["view"], about["site"], arrays, about["meta"])
 
 

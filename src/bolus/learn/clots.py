@@ -7,21 +7,30 @@ from typing import Any, Final
 import numpy as np
 
 from bolus.core.arrays import Float32s
-from bolus.core.series import Series
+from bolus.core.series import Concentration, Series
 from bolus.learn.angiograms import options as drawn_options
 from bolus.learn.cases import Case
 from bolus.learn.making import Order
 from bolus.learn.runs import GREY, PER_NAT, make_case
-from bolus.phantom.angiogram import xa
+from bolus.phantom.angiogram import films, xa
 from bolus.pipeline.angiogram import prepare_run
 
 SITES: Final = ("ICA", "M1", "M2", "M3", "A2")
+FILM: Final = "film"
+FILM_FPS: Final = 1.25
+"""Frames a second of runs of contrast alone: as many as networks are shown."""
 _CLOTS: Final = 0.55
 """Part of the carotid injections that show a clot."""
 
 
 def simulate(order: Order) -> list[Case]:
-    """Make the two views of a simulated patient, with a clot in about half of them."""
+    """Make the two views of a simulated patient, with a clot in about half of them.
+
+    Ordered with the reference `film`, runs are contrast alone, as if nothing disturbed it: a twentieth of
+    the work, for networks to learn anatomy from before they see what `bolus run` sees.
+    """
+    if order.reference == FILM:
+        return _filmed(order)
     about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
     run = xa(**about)
     return [
@@ -33,6 +42,21 @@ def simulate(order: Order) -> list[Case]:
             about={"view": view, "site": f"simulated {order.setting}", "meta": about},
         )
         for view, seen in run.views.items()
+    ]
+
+
+def _filmed(order: Order) -> list[Case]:
+    about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
+    about |= {"motion": False, "catheter": False, "fps": FILM_FPS}
+    return [
+        make_case(
+            np.clip(np.round(GREY - PER_NAT * film.density), 0.0, 255.0).transpose(2, 1, 0),
+            patient=order.patient,
+            clot=about["clot"] != "none",
+            place=film.clot_px,
+            about={"view": view, "site": f"filmed {order.setting}", "meta": about},
+        )
+        for view, film in films(**about).items()
     ]
 
 
@@ -62,8 +86,18 @@ def frames_of(series: Series) -> Float32s:
     BadInput
         If the run has too few frames, or shows no contrast.
     """
-    run = prepare_run(series)
-    contrast = run.contrast
-    frames = np.full((*contrast.mask.shape[:2], contrast.times.size), GREY, dtype=np.float32)
-    frames[contrast.mask[:, :, 0]] = GREY - PER_NAT * np.nan_to_num(contrast.curves)
-    return np.ascontiguousarray(np.clip(np.round(frames), 0.0, 255.0).transpose(2, 1, 0))
+    return grey_frames(prepare_run(series).contrast)
+
+
+def grey_frames(contrast: Concentration) -> Float32s:
+    """Return contrast of an X-ray run [nat], before the noise filter, as `frames_of` does its series."""
+    mask = contrast.mask[:, :, 0].T
+    frames = np.full((contrast.times.size, *mask.shape), GREY, dtype=np.float32)
+    order = np.flatnonzero(contrast.mask[:, :, 0].ravel())
+    place = np.empty(contrast.mask[:, :, 0].size, dtype=np.intp)
+    place[order] = np.arange(order.size)
+    row = place.reshape(contrast.mask.shape[:2]).T[mask]
+    for frame, values in zip(frames, contrast.curves.T, strict=True):
+        shown = np.round(GREY - PER_NAT * np.nan_to_num(values[row]))
+        frame[mask] = np.clip(shown, 0.0, 255.0)
+    return frames

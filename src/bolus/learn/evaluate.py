@@ -18,7 +18,7 @@ from bolus.learn.cases import Case, CaseSet, Manifest
 from bolus.learn.infer import Network
 from bolus.learn.score import over_patients
 from bolus.learn.tasks import Task
-from bolus.learn.verdicts import summary, verdict
+from bolus.learn.verdicts import Verdict, rivals, summary, verdict
 
 SCORES: Final = "scores.json"
 KIND: Final = "bolus scores"
@@ -94,14 +94,43 @@ def write(task: Task, network: Network, manifest: Manifest, rows: Sequence[Row],
         "data": dict(manifest.source),
         "scores": summarise(rows),
     }
-    if {"chance", "truth"} <= rows[0].scores.keys():
-        judged = [verdict(row.patient, row.view, row.site, row.scores, row.meta) for row in rows]
+    judged = _judged(rows)
+    if judged:
+        others = rivals(rows)
         document["verdicts"] = summary(judged)
+        document["rivals"] = {name: summary(theirs) for name, theirs in others.items()}
+    from bolus.learn import verdict_pictures
+
     with folder.replaced(out, folder.Manifest(SCORES, (KIND,))) as made:
         names = _write_rows(made / "cases.csv", rows)
+        if judged:
+            names += _write_predictions(made / "predictions.csv", network, rows)
+            names += verdict_pictures.write(made, {"network": judged, **others})
         names += _write_pictures(made, task, network, manifest, rows)
         files.write_json(made / SCORES, document | {"files": [SCORES, *names]})
     return document
+
+
+def _judged(rows: Sequence[Row]) -> list[Verdict]:
+    """Return the verdicts in scores of a classifier; none in those of other tasks."""
+    if not {"chance", "truth"} <= rows[0].scores.keys():
+        return []
+    return [verdict(row.patient, row.view, row.site, row.scores, row.meta) for row in rows]
+
+
+def _write_predictions(path: Path, network: Network, rows: Sequence[Row]) -> list[str]:
+    """Write what a classifier says of each case: its chance, and yes, no, or that it does not know."""
+    low, high = network.card.calibration.get("unsure", (0.5, 0.5))
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        lines = csv.writer(stream, lineterminator="\n")
+        lines.writerow(["file", "patient", "view", "site", "truth", "chance", "reply"])
+        for row in rows:
+            chance = row.scores["chance"]
+            unsure = "do not know" if low < chance < high else ""
+            reply = unsure or ("yes" if chance >= high else "no")
+            truth = "yes" if row.scores["truth"] > 0 else "no"
+            lines.writerow([row.file, row.patient, row.view, row.site, truth, f"{chance:.6g}", reply])
+    return [path.name]
 
 
 def _kinds(meta: Mapping[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from torch import nn
 
 from bolus import __version__
 from bolus.core.errors import BadInput
-from bolus.learn import checkpoint, files, infer
+from bolus.learn import calibrating, checkpoint, files, infer
 from bolus.learn import recipe as recipes
 from bolus.learn.card import Card, write_card
 from bolus.learn.frame import MULTIPLE
@@ -79,6 +79,7 @@ def card_of(task: Task, run: Path, scores: Mapping[str, Any] | None = None) -> C
         scores={"validation": validation, **(scores or {})},
         intended_use=task.intended_use,
         not_for=task.not_for,
+        calibration=calibrating.read(run),
     )
 
 

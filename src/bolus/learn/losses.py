@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -16,6 +16,8 @@ from bolus.learn.networks.heads import label_logit
 
 Loss: TypeAlias = Callable[[Any, Mapping[str, Any]], Any]
 """`loss(output, batch)`: the network's last layer in float32, and the batch's arrays as tensors by name."""
+_SHARE: Final = 10.0
+"""Weight of the cells: few of them are core, so that their mean is small."""
 SOFT: Final = (0.214, 0.786)
 """Targets of no and yes in the code that came with the paper."""
 
@@ -62,11 +64,11 @@ def bce_soft(output: Any, batch: Mapping[str, Any]) -> Any:
     return functional.binary_cross_entropy_with_logits(label_logit(output), soft)
 
 
-def clot(output: Any, batch: Mapping[str, Any]) -> Any:
+def clot(output: Any, batch: Mapping[str, Any], *, place_weight: float = 1.0) -> Any:
     """Add the cross-entropies of whether there is a clot and of where it is, where that is known.
 
     The second compares the softmax over all pixels with `batch["heat"]`, shape `(cases, 1, y, x)`, which is 0
-    where no place is known, and is measured against not knowing at all.
+    where no place is known, is measured against not knowing at all, and counts `place_weight` times.
     """
     known = batch["heat"].float().flatten(1)
     mass = known.sum(dim=1)
@@ -74,7 +76,7 @@ def clot(output: Any, batch: Mapping[str, Any]) -> Any:
     missed = -(known * guess).sum(dim=1) / (mass.clamp(min=1e-6) * math.log(guess.shape[1]))
     where = missed.sum() / (mass > 0).sum().clamp(min=1)
     label = batch["target"].float()
-    return functional.binary_cross_entropy_with_logits(label_logit(output), label) + where
+    return functional.binary_cross_entropy_with_logits(label_logit(output), label) + place_weight * where
 
 
 def beta_nll(output: Any, batch: Mapping[str, Any]) -> Any:
@@ -94,6 +96,21 @@ def beta_nll(output: Any, batch: Mapping[str, Any]) -> Any:
     )
 
 
+def core(output: Any, batch: Mapping[str, Any]) -> Any:
+    """Add the cross-entropies of a large core and of each cell, and the error of the volume's logarithm.
+
+    `batch["heat"]` is the part of each cell that is core, shape `(cases, slices, y, x)`: -1 where nobody
+    knows, which leaves those cells out; `batch["volume"]` is the volume [mL], shape `(cases, 1)`.
+    """
+    part = batch["heat"].float().flatten(1, 2)[:, None]
+    known = (part >= 0).to(output.dtype)
+    missed = functional.binary_cross_entropy_with_logits(output[:, :1], part.clamp(0, 1), reduction="none")
+    where = _SHARE * (missed * known).sum() / known.sum().clamp(min=1)
+    volume = functional.smooth_l1_loss(output[:, 2, :1, 0], batch["volume"].float().log1p())
+    label = batch["target"].float()
+    return functional.binary_cross_entropy_with_logits(label_logit(output), label) + where + volume
+
+
 LOSSES: Final[Mapping[str, Loss]] = MappingProxyType(
     {
         "dice_ce": dice_ce,
@@ -104,6 +121,8 @@ LOSSES: Final[Mapping[str, Loss]] = MappingProxyType(
         "bce_soft": bce_soft,
         "clot": clot,
         "beta_nll": beta_nll,
+        "core": core,
+        "clot_place": partial(clot, place_weight=5.0),
     }
 )
 

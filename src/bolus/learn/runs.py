@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bolus.core.arrays import Float32s
 from bolus.core.errors import BadInput
-from bolus.learn.calibration import log_loss
+from bolus.learn.calibration import cooled, log_loss
 from bolus.learn.cases import Arrays, Case
 from bolus.learn.frame import Frame
 from bolus.learn.infer import Network
@@ -23,6 +22,10 @@ GREY: Final = 193.0
 PER_NAT: Final = 1500.0 * 255.0 / 4095.0
 """Grey values that a nat of contrast makes darker."""
 TRIPLET: Final = 3
+PARTS: Final = 15
+"""Equal parts of the run that its features are told from."""
+FILLED_NAT: Final = 0.06
+"""Contrast from which a pixel counts as filled [nat]: well above the noise of one part."""
 SPREAD: Final = 0.02
 """Standard deviation of the heat map, as a part of the image's width: what two observers differ by."""
 
@@ -62,7 +65,8 @@ def fit(case: Case, size: int, n_frames: int = 0) -> Arrays:
     size
         Pixels along a side: a multiple of 16.
     n_frames
-        Frames to take, evenly from first to last, so that runs stack to batches; 0: all.
+        Frames to show, so that runs stack to batches; 0: all. Of more frames, means over equal parts of the
+        run are shown, which have less noise; of fewer, some are shown again.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def fit(case: Case, size: int, n_frames: int = 0) -> Arrays:
     BadInput
         If all pixels of the run are equal.
     """
-    frames = case.image if not n_frames else case.image[_evenly(len(case.image), n_frames)]
+    frames = in_parts(case.image, n_frames) if n_frames else case.image
     frame = Frame((frames.shape[1], frames.shape[2]), size)
     squares = np.stack([frame.put(each - GREY) for each in frames])
     place = case.extra.get("place_px", np.full(2, np.nan))
@@ -97,6 +101,45 @@ def standardised(frames: Float32s) -> Float32s:
     if not sd > 0:
         raise BadInput("the run shows nothing: all its pixels are equal", wanted="a run with contrast")
     return (frames - np.float32(frames.mean())) / np.float32(sd)
+
+
+def in_parts(frames: Float32s, n: int) -> Float32s:
+    """Return the means of frames `(t, y, x)` over `n` equal parts of the run; of fewer frames, some twice."""
+    t = len(frames)
+    if t <= n:
+        return frames[np.round(np.linspace(0, t - 1, n)).astype(np.intp)]
+    edges = np.linspace(0.0, t, n + 1)
+    first, last = edges[:-1, None], edges[1:, None]
+    number = np.arange(t)
+    share = np.clip(np.minimum(last, number + 1) - np.maximum(first, number), 0.0, None)
+    share = (share / share.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.stack([np.tensordot(row[row > 0], frames[row > 0], axes=1) for row in share])
+
+
+def case_features(case: Case) -> dict[str, float]:
+    """Return what tells whether a case is like those that a network knows; see `features`."""
+    return features(case.image)
+
+
+def features(frames: Float32s) -> dict[str, float]:
+    """Return what tells runs that the network knows from others, by name with its unit.
+
+    Parameters
+    ----------
+    frames
+        Grey values, shape `(t, y, x)`.
+    """
+    shown = in_parts(frames, PARTS)
+    contrast = (GREY - shown) / np.float32(PER_NAT)
+    most, when = contrast.max(axis=0), contrast.argmax(axis=0)
+    filled = most > FILLED_NAT
+    times = when[filled] if filled.any() else np.array([np.nan])
+    return {
+        "the contrast of its densest vessels [nat]": float(np.percentile(most, 99.5)),
+        "the area with contrast [% of the picture]": 100.0 * float(filled.mean()),
+        "the part of it that fills in the first third [%]": 100.0 * float(np.mean(times < PARTS / 3)),
+        "the part of it that fills in the last third [%]": 100.0 * float(np.mean(times >= 2 * PARTS / 3)),
+    }
 
 
 def triplets(frames: Float32s) -> Float32s:
@@ -162,32 +205,45 @@ def pointed(found: Float32s, shape: tuple[int, int]) -> Pointed | None:
 
 
 def answer(network: Network, case: Case) -> Float32s:
-    """Return the chance of a clot `(1,)`, or with where it is `(2, y, x)`, of a run with all its frames."""
-    recipe = network.card.recipe
-    shown = fit(case, int(recipe.get("size", 256)), **recipe.get("fitting", {}))["image"]
-    found: Float32s = network(shown[None])[0]
+    """Return the chance of a clot `(1,)`, or with where it is `(2, y, x)`, of a run with all its frames.
+
+    The chance is put right by the temperature in the network's card, if it has one.
+    """
+    found = raw_answer(network, case)
+    temperature = float(network.card.calibration.get("temperature", 1.0))
+    chances = found if found.ndim == 1 else found[1:]
+    chances[:] = cooled(chances, temperature)
     return found
 
 
+def raw_answer(network: Network, case: Case) -> Float32s:
+    """Return what the network itself says: as `answer`, before any temperature."""
+    recipe = network.card.recipe
+    shown = fit(case, int(recipe.get("size", 256)), **recipe.get("fitting", {}))["image"]
+    found: Float32s = network(shown[None])[0]
+    return found.copy()
+
+
 def score(found: Float32s, case: Case) -> dict[str, float]:
-    """Return log loss, chance and truth of an answer, and how far off its place is [% of the width]."""
+    """Return log loss, chance and truth of an answer, and how far off its place is and how spread out.
+
+    Both are in % of the image's width, and NaN where there is no place.
+    """
     place = case.extra.get("place_px", np.full(2, np.nan))
     off = float("nan")
     if found.ndim > 1 and np.isfinite(place).all():
         frame = Frame((case.image.shape[1], case.image.shape[2]), found.shape[-1])
         stretch = found.shape[-1] / frame.inner[1]
         off = stretch * distance_percent(found[0], _into(frame, (float(place[0]), float(place[1]))))
+    pointing = pointed(found, (case.image.shape[1], case.image.shape[2]))
     said, truth = chance_of(found), float(case.target[0] > 0)
     return {
         "log_loss": log_loss([said], [truth]),
         "chance": said,
         "truth": truth,
         "off_percent": off,
+        "spread_percent": pointing.spread_percent if pointing else float("nan"),
     }
-
-
-def _evenly(n: int, wanted: int) -> NDArray[np.intp]:
-    return np.round(np.linspace(0, n - 1, wanted)).astype(np.intp)
 
 
 def _into(frame: Frame, place: tuple[float, float]) -> tuple[float, float]:

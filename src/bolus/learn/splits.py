@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -84,6 +85,37 @@ def folds(patients: Sequence[str], k: int, *, seed: int = 0) -> tuple[Split, ...
         train = [name for j, part in enumerate(parts) if j not in chosen for name in part]
         made.append(Split(_sorted(train), _sorted(parts[chosen[1]]), _sorted(parts[i]), seed))
     return tuple(made)
+
+
+def chronological(patients: Sequence[str], k: int, *, test: float = 0.2) -> tuple[Split, ...]:
+    """Keep the first patients for the test, and cut the others into k parts, each the validation of a fold.
+
+    Parameters
+    ----------
+    patients
+        Names in the order in which they came; repeated ones count once.
+    k
+        Folds.
+    test
+        Part of the patients that is kept for the test.
+
+    Raises
+    ------
+    BadRecipe
+        If k is less than 2, or there are not enough patients to train, choose and test.
+    """
+    names = list(dict.fromkeys(patients))
+    n_test = max(round(test * len(names)), 1)
+    kept, others = names[:n_test], names[n_test:]
+    if not 2 <= k <= len(others):
+        raise BadRecipe(
+            "no such number of folds", wanted=f"2 to {len(others)} (patients beside the test)", found=str(k)
+        )
+    cuts = np.linspace(0, len(others), k + 1).round().astype(int)
+    return tuple(
+        Split(_sorted(others[:a] + others[b:]), _sorted(others[a:b]), _sorted(kept))
+        for a, b in pairwise(cuts.tolist())
+    )
 
 
 def reduced(split: Split, percent: float) -> Split:

@@ -10,9 +10,13 @@ from typing import Final
 
 import numpy as np
 
+from bolus import pipeline
 from bolus.core.errors import BadRecipe
+from bolus.core.recipe import DEFAULT
+from bolus.core.result import Result
 from bolus.learn.cases import Case
-from bolus.learn.core_size import make_case, network_input
+from bolus.learn.core_size import MEDIAN_ML, core_map, make_case, network_input
+from bolus.learn.core_volume import remarks
 from bolus.learn.making import Order
 from bolus.phantom import CtOptions, Physiology, Study, ct
 
@@ -21,6 +25,8 @@ CBV_CORE: Final = 1.2
 _TISSUE_DENSITY: Final = 1.04
 """Of brain [g/mL]: maps are per 100 g."""
 N_SLICES: Final = 10
+_MOVING: Final = 0.1
+"""Part of the patients whose heads move."""
 _SCAN_S: Final = 48.0
 
 Span = tuple[float, float]
@@ -102,13 +108,20 @@ SITES: Final[Mapping[str, Site]] = MappingProxyType(
 
 
 def simulate(order: Order) -> list[Case]:
-    """Make the case of a simulated patient; pixels of the scan are as many as the order says."""
+    """Make the case of a simulated patient; pixels of the scan are as many as the order says.
+
+    With the reference `bolus`, the case remarks what `bolus run` says of the core by its maps.
+    """
     drawn = options(order)
     study = ct(drawn)
-    image, levels = network_input(study.series)
-    case = make_case(image, core_ml=core_ml(study)["core"], patient=order.patient, levels=levels)
+    image, levels = network_input(study.series, still=not drawn.motion)
+    core = core_map(np.asarray(study.truth.masks["core"]), study.series, levels)
+    volume = core_ml(study)["core"]
+    case = make_case(image, core_ml=volume, patient=order.patient, levels=levels, core=core)
+    by_maps = {} if order.reference == "truth" else remarks(_run(study, drawn), MEDIAN_ML)
     about = {
         **dict(case.meta),
+        **by_maps,
         **core_ml(study),
         "seed": order.seed,
         "setting": order.setting,
@@ -116,6 +129,11 @@ def simulate(order: Order) -> list[Case]:
         "moves": drawn.motion,
     }
     return [replace(case, site=f"simulated {order.setting}", meta=about)]
+
+
+def _run(study: Study, drawn: CtOptions) -> Result:
+    """Return what `bolus run` makes of a study; heads that lie still need no correction."""
+    return pipeline.run(study.series, replace(DEFAULT, motion="rigid" if drawn.motion else "none"))
 
 
 def options(order: Order) -> CtOptions:
@@ -139,7 +157,7 @@ def options(order: Order) -> CtOptions:
         dt=dt,
         n_frames=ceil(_SCAN_S / dt),
         lesion=str(rng.choice(["mca-right", "mca-left", "none"], p=[0.475, 0.475, 0.05])),
-        motion=bool(rng.random() < 0.3),
+        motion=bool(rng.random() < _MOVING),
         residue=str(rng.choice(site.residues)),
         pose=(*(float(v) for v in place), *(float(v) for v in turn)),  # type: ignore[arg-type]
         physiology=Physiology(**patient, lesion_shift_mm=(float(shift[0]), float(shift[1]), float(shift[2]))),

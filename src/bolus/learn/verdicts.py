@@ -8,11 +8,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from bolus.learn.calibration import cooled, expected_error, fit_temperature
+from bolus.learn.calibration import cooled, expected_error, fit_temperature, mean_chance
 from bolus.learn.roc import auc, confusion, mcc, with_interval
 
 PLACE: Final = "clot"
 """Remark of a case that says where its finding is, `none` where there is none."""
+
+
+_CHANCE: Final = "_chance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def verdict(
 
 
 def paired(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Return one verdict a patient with several views: the mean chance, positive if any view is."""
+    """Return one verdict a patient with several views: their mean log-odds, and positive if any view is."""
     by_patient: dict[str, list[Verdict]] = {}
     for one in verdicts:
         by_patient.setdefault(one.patient, []).append(one)
@@ -56,12 +59,31 @@ def paired(verdicts: Sequence[Verdict]) -> list[Verdict]:
         replace(
             views[0],
             view="pair",
-            chance=float(np.mean([v.chance for v in views])),
+            chance=mean_chance([v.chance for v in views]),
             truth=any(v.truth for v in views),
         )
         for views in by_patient.values()
         if len({v.view for v in views}) > 1
     ]
+
+
+def rivals(rows: Sequence[Any]) -> dict[str, list[Verdict]]:
+    """Return verdicts of whatever else was asked about the same cases, by its name.
+
+    Parameters
+    ----------
+    rows
+        Of `bolus.learn.evaluate`: a remark of a case such as `maps_chance` is the chance that `maps` gave.
+        Who did not answer all cases is judged on those that it did answer.
+    """
+    found: dict[str, list[Verdict]] = {}
+    for row in rows:
+        for remark, chance in row.meta.items():
+            if remark.endswith(_CHANCE) and chance is not None:
+                own = {"chance": float(chance), "truth": row.scores["truth"]}
+                one = verdict(row.patient, row.view, row.site, own, row.meta)
+                found.setdefault(remark.removesuffix(_CHANCE), []).append(one)
+    return found
 
 
 def summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -186,6 +186,7 @@ class _Tally:
             volumes_ml={name: _interval(drawn, known[name]) for name, drawn in self.volumes.items()},
             sd_ml={name: float(np.std(drawn)) for name, drawn in self.volumes.items()},
             chance=chance,
+            core_ml=np.array(self.volumes["core"]),
         )
 
 

@@ -168,12 +168,12 @@ def upward(curves: Float32s, modality: Modality) -> Float32s:
 
     Rows that are air or bone (CT), dark (MR, median not positive) or not finite become NaN.
     """
+    if modality is Modality.XA:
+        return np.asarray(curves, dtype=np.float32)
     middle = np.median(curves, axis=1, keepdims=True)
     if modality is Modality.CT:
         low, high = _CT_RANGE_HU
         return np.where((middle >= low) & (middle <= high), curves, np.float32(np.nan))
-    if modality is Modality.XA:
-        return np.asarray(curves, dtype=np.float32)
     return np.where(middle > 0, -curves / np.where(middle > 0, middle, 1.0), np.nan).astype(np.float32)
 
 

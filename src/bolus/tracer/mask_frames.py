@@ -52,7 +52,7 @@ def masks_of(
         wanted = () if named is None else _wanted(named, frame)
         clear = tuple(n for n in wanted if 0 <= n < min(n_clear, n_frames))
         spoilt += bool(wanted and not clear)
-        shift = named.shift_px if named is not None and clear and shifted else (0.0, 0.0)
+        shift = named.shift_of(frame) if named is not None and clear and shifted else (0.0, 0.0)
         masks.append(MaskOf(clear, shift))
     return tuple(masks), spoilt
 
@@ -62,11 +62,14 @@ def _applies(operation: MaskOperation, frame: int) -> bool:
 
 
 def _wanted(operation: MaskOperation, frame: int) -> tuple[int, ...]:
-    """Return the frames that an operation takes off a frame."""
+    """Return the frames that an operation takes off a frame.
+
+    The mask of a reversed operation is (FCFN - offset) - (CFN - FCFN), where CFN is the frame and FCFN the
+    first frame of the first range, whichever range the frame is in (PS3.3 C.7.6.10.1.1).
+    """
     if operation.kind == "AVG_SUB":
         return operation.frames
     if operation.kind == "TID":
         return (frame - operation.offset,)
-    starts = [first for first, last in operation.ranges if first <= frame < last]
-    first = starts[0] if starts else operation.offset
+    first = operation.ranges[0][0] if operation.ranges else operation.offset
     return (first - operation.offset - (frame - first),)

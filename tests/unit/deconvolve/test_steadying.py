@@ -1,4 +1,4 @@
-"""What the motion of a head leaves in curves: told from contrast, taken away, and not seen where there is none."""
+"""What the motion of a head leaves in curves: told from contrast, taken away, not seen where none is."""
 
 from typing import NamedTuple
 

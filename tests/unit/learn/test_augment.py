@@ -78,3 +78,23 @@ def test_names_apply_in_turn_and_unknown_ones_are_refused():
     assert torch.equal(both["image"], expected["image"])
     with pytest.raises(BadRecipe, match="spin"):
         augmentation(["spin"])
+
+
+def test_runs_end_early_and_never_late():
+    generator = torch.Generator().manual_seed(1)
+    frames = torch.arange(15.0)[None, :, None, None].expand(16, 15, 4, 4)
+    image = frames.reshape(16, 5, 3, 4, 4)
+    made = augmentation(("shorten",))({"image": image}, generator)["image"].flatten(1, 2)[:, :, 0, 0]
+    assert (made[:, 0] == 0).all()
+    assert (made.diff(dim=1) >= 0).all()
+    assert made[:, -1].min() >= 0.7 * 14 - 0.5
+    assert 0.2 < float((made[:, -1] < 14).float().mean()) < 0.8
+
+
+def test_speckle_has_no_mean_and_at_most_its_size():
+    generator = torch.Generator().manual_seed(2)
+    image = torch.zeros(8, 5, 3, 32, 32)
+    made = augmentation(("speckle",))({"image": image}, generator)["image"]
+    spread = made.flatten(1).std(dim=1)
+    assert float(made.mean().abs()) < 0.01
+    assert 0 < float(spread.min()) < float(spread.max()) < 0.4

@@ -27,6 +27,19 @@ def test_a_case_is_read_as_it_was_written(tmp_path):
     assert [p.name for p in (tmp_path / "sub").iterdir()] == ["a.npz"]
 
 
+@pytest.mark.parametrize("top", [255, 256])
+@pytest.mark.parametrize("part", [0.0, 0.5])
+def test_grey_values_survive_as_bytes_and_others_as_they_are(tmp_path, top, part):
+    made = case(image=np.linspace(part, top, 6, dtype=np.float32).round(1).reshape(1, 2, 3))
+
+    write_case(made, tmp_path / "a.npz")
+    read = read_case(tmp_path / "a.npz")
+
+    assert read.image.dtype == np.float32
+    np.testing.assert_array_equal(read.image, made.image)
+    assert (np.load(tmp_path / "a.npz")["image"].dtype == np.uint8) == (top == 255 and part == 0.0)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 cut", b"text"])
 def test_what_is_no_case_is_refused(tmp_path, content):
     path = tmp_path / "a.npz"

@@ -30,7 +30,10 @@ SMALL = {"cnn": "small", "hidden": 16, "layers": 1, "readout": "mean+max"}
 TINY = [
     ("sequence", SMALL),
     ("sequence", SMALL | {"recurrent": "lstm", "readout": "last"}),
+    ("sequence", SMALL | {"readout": "transformer"}),
+    ("sequence", SMALL | {"readout": "average"}),
     ("clot_pointer", {"width": 4}),
+    ("clot_pointer", {"width": 4, "windows": 15, "stride": 2}),
 ]
 
 
@@ -75,8 +78,8 @@ def test_answers_do_not_depend_on_who_else_is_asked_about(batchwise):
 @pytest.mark.parametrize("pictures", [1, 2, 9])
 def test_runs_of_any_length_get_an_answer(name, options, pictures):
     network = build(name, 3, options).eval()
-    answer = HEADS["label"]()(network(torch.randn(2, pictures, 3, 32, 48))).detach()
-    assert answer.shape == ((2, 2, 32, 48) if name == "clot_pointer" else (2, 1))
+    answer = HEADS["label"]()(network(torch.randn(2, pictures, 3, 64, 96))).detach()
+    assert answer.shape == ((2, 2, 64, 96) if name == "clot_pointer" else (2, 1))
     assert 0 <= float(answer.min()) <= float(answer.max()) <= 1
     if name == "clot_pointer":
         torch.testing.assert_close(answer[:, 0].sum((1, 2)), torch.ones(2))
@@ -114,7 +117,8 @@ def test_minima_cover_the_run(n):
     assert torch.isfinite(seen).all()
     torch.testing.assert_close(seen[:, :7].amin(dim=1), frames.amin(dim=1))
     torch.testing.assert_close(seen[:, 7], frames.amin(dim=1))
-    torch.testing.assert_close((seen[:, 8] * n).round().long(), frames.argmin(dim=1))
+    contrast = (-frames.amin(dim=1)).clamp(min=0.0)
+    torch.testing.assert_close(seen[:, 8], frames.argmin(dim=1) / n * contrast / (1 + contrast))
 
 
 @pytest.mark.parametrize("name", ["thrombus", "core-size"])
@@ -123,14 +127,57 @@ def test_every_preset_is_a_network_and_a_loss_that_fit(name):
     for recipe in task.presets.values():
         with torch.device("meta"):
             network = build(recipe.network, task.channels, recipe.options)
-            shape = (2, 2, 3, 32, 32) if name == "thrombus" else (2, 2, 32, 32, 32)
+            shape = (2, 2, 3, 64, 64) if name == "thrombus" else (2, 2, 32, 32, 32)
             output = network(torch.zeros(shape))
-        assert output.shape == ((2, 2, 32, 32) if recipe.network == "clot_pointer" else (2, 1))
+        places = {"clot_pointer": (2, 2, 64, 64), "core_map": (2, 3, 32, 16)}
+        assert output.shape == places.get(recipe.network, (2, 1))
         made = torch.zeros(output.shape)
-        assert torch.isfinite(
-            LOSSES[recipe.loss](made, {"target": torch.ones(2, 1), "heat": torch.zeros(2, 1, 32, 32)})
-        )
+        heat = torch.zeros(2, 1, 64, 64) if name == "thrombus" else torch.zeros(2, 2, 16, 16)
+        batch = {"target": torch.ones(2, 1), "heat": heat, "volume": torch.ones(2, 1)}
+        assert torch.isfinite(LOSSES[recipe.loss](made, batch))
         augmentation(recipe.augment)
+
+
+def test_the_core_map_minds_time_more_than_dose_and_not_who_else_is_asked_about():
+    torch.manual_seed(0)
+    network = build("core_map", 2, {}).eval()
+    time = torch.arange(32.0)
+    bolus = (time - 5).clamp(min=0) ** 2 * torch.exp(-(time - 5).clamp(min=0) / 2)
+    place = torch.zeros(1, 2, 1, 64, 64)
+    place[..., 8:56, 8:56] = torch.rand(1, 2, 1, 48, 48) + 1.0
+    head = torch.where(place > 0, 35.0, -50.0)
+    rise = place * bolus[None, None, :, None, None]
+    one, twice = network(head + rise), network(head + 2.0 * rise)
+    assert one.shape == (1, 3, 64, 32)
+    torch.testing.assert_close(one, network(torch.cat([head + rise, head + 5 * rise]))[:1])
+    later = network(head + rise.roll(6, dims=2))
+    assert (one - twice)[:, :, 6:26].abs().mean() < 0.3 * (one - later)[:, :, 6:26].abs().mean()
+
+
+def test_the_loss_of_the_core_leaves_unknown_places_out():
+    output = torch.zeros(2, 3, 32, 16)
+    batch = {"target": torch.ones(2, 1), "volume": torch.zeros(2, 1)}
+    unknown = LOSSES["core"](output, batch | {"heat": -torch.ones(2, 2, 16, 16)})
+    assert float(unknown) == pytest.approx(np.log(2.0))
+    known = LOSSES["core"](output, batch | {"heat": torch.zeros(2, 2, 16, 16)})
+    assert float(known) == pytest.approx(11.0 * np.log(2.0))
+    lower = torch.zeros(2, 2, 16, 16)
+    lower[:, 0] = 1.0  # the lower slice comes first
+    right, wrong = output.clone(), output.clone()
+    right[:, 0, :16], right[:, 0, 16:] = 9.0, -9.0
+    wrong[:, 0, :16], wrong[:, 0, 16:] = -9.0, 9.0
+    assert (
+        LOSSES["core"](right, batch | {"heat": lower}) < 1.0 < LOSSES["core"](wrong, batch | {"heat": lower})
+    )
+
+
+def test_the_head_of_the_core_gives_chances_and_millilitres():
+    layer = torch.stack([torch.zeros(1, 4, 2), torch.full((1, 4, 2), 2.0), torch.full((1, 4, 2), 3.0)], dim=1)
+    answer = HEADS["core"]()(layer)
+    assert answer[0, 0, 0, 0] == 0.5
+    assert float(answer[0, 1, 0, 0]) == pytest.approx(1 / (1 + np.exp(-2.0)))
+    assert float(answer[0, 2, 0, 0]) == pytest.approx(np.expm1(3.0), rel=1e-5)
+    torch.testing.assert_close(HEADS["core"]()(torch.tensor([[0.0]])), torch.tensor([[0.5]]))
 
 
 def test_validation_watches_the_log_loss_of_either_answer():
@@ -142,6 +189,27 @@ def test_unknown_choices_are_refused():
     for options in ({"readout": "first"}, {"recurrent": "rnn"}, {"cnn": "vgg"}):
         with pytest.raises(BadRecipe, match="unknown"):
             build("sequence", 3, options)
+    with pytest.raises(BadRecipe, match="unknown stride"):
+        build("clot_pointer", 3, {"stride": 3})
+
+
+@pytest.mark.parametrize("readout", ["average", "mean+max", "transformer"])
+def test_only_the_average_of_pictures_knows_no_order(readout):
+    torch.manual_seed(0)
+    network = build("sequence", 3, SMALL | {"readout": readout}).eval()
+    run = torch.randn(1, 5, 3, 32, 32)
+    with torch.inference_mode():
+        there, back = network(run), network(run.flip(1))
+    assert torch.allclose(there, back, atol=1e-6) == (readout == "average")
+
+
+def test_one_dark_pixel_makes_the_label():
+    """The label is drawn from the map: what raises the log-odds of one pixel raises those of a clot."""
+    torch.manual_seed(0)
+    network = build("clot_pointer", 3, {"width": 4, "stride": 2})
+    output = network(torch.randn(1, 3, 3, 64, 64))
+    slope = torch.autograd.grad(output[0, 1, 0, 0], network.where.bias)[0]
+    assert float(slope) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_soft_labels_are_least_wrong_at_their_own_chance():
@@ -206,9 +274,9 @@ def test_small_networks_leave_pytorch_at_any_length(tmp_path, name, options):
     torch.manual_seed(0)
     network = torch.nn.Sequential(build(name, 3, options), HEADS["label"]()).eval()
     free = {0: torch.export.Dim("cases"), 1: torch.export.Dim("pictures")}
-    run = exported(network, torch.randn(2, 4, 3, 32, 32), tmp_path / "net.onnx", free)
+    run = exported(network, torch.randn(2, 4, 3, 64, 64), tmp_path / "net.onnx", free)
     for cases, pictures in ((1, 2), (3, 11)):
-        image = torch.randn(cases, pictures, 3, 32, 32)
+        image = torch.randn(cases, pictures, 3, 64, 64)
         with torch.inference_mode():
             wanted = network(image).numpy()
         np.testing.assert_allclose(run(image), wanted, atol=1e-5)

@@ -127,7 +127,9 @@ def test_slices_with_clocks_of_their_own_are_read_by_them(study):
 
 def test_modalities_and_grids_stay():
     series = ct(shape=(32, 32, 2), n_frames=3).series
-    one = core_size._slice(series, 1)
+    one = core_size._slice(series, 1, np.array([15.5, 15.5]))
     assert one.modality is Modality.CT
     assert isinstance(one.grid, Grid)
-    np.testing.assert_allclose(one.grid.position_mm((0, 0, 0)), series.grid.position_mm((0, 0, 1)))
+    np.testing.assert_allclose(
+        one.grid.position_mm((63.5, 63.5, 0)), series.grid.position_mm((15.5, 15.5, 1))
+    )

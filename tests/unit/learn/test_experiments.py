@@ -22,12 +22,24 @@ def _bench(tmp_path):
     return Bench(task("ica"), Manifest(tmp_path, ()), Split(("a",), ("b",)), recipe, tmp_path)
 
 
-def test_the_paper_has_four_experiments():
-    assert tuple(EXPERIMENTS) == ("augmentation", "data-split", "postprocess", "quantitative")
+def test_the_papers_have_their_experiments():
+    classifying = ("cross-validation", "ablation", "ensemble")
+    assert tuple(EXPERIMENTS["ica"]) == ("augmentation", "data-split", "postprocess", "quantitative")
+    assert tuple(EXPERIMENTS["core-size"]) == classifying
+    assert tuple(EXPERIMENTS["thrombus"])[:3] == classifying
+    assert tuple(EXPERIMENTS["ctp-unet"]) == ("cross-validation", "lesions", "dose")
+    assert tuple(EXPERIMENTS["dsc-gan"]) == ("comparison", "fine-tuning")
+
+
+def test_experiments_are_of_their_tasks(tmp_path):
+    with pytest.raises(BadRecipe, match="no such experiment of ica"):
+        conduct("ensemble", _bench(tmp_path))
+    with pytest.raises(BadRecipe, match="no such experiment of core-size"):
+        conduct("augmentation", replace(_bench(tmp_path), task=task("core-size")))
 
 
 def test_an_unknown_experiment_is_refused(tmp_path):
-    with pytest.raises(BadRecipe, match="unknown experiment"):
+    with pytest.raises(BadRecipe, match="no such experiment"):
         conduct("fifth", _bench(tmp_path))
 
 

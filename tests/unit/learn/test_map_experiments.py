@@ -124,7 +124,7 @@ def test_experiments_on_a_network_need_one(manifest, tmp_path):
     for name in ("lesions", "dose"):
         with pytest.raises(BadRecipe, match="needs a network"):
             conduct(name, alone)
-    with pytest.raises(BadRecipe, match="unknown experiment"):
+    with pytest.raises(BadRecipe, match="no such experiment"):
         conduct("comparison", alone)
 
 

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from bolus.core.errors import BadInput, BadRecipe
 from bolus.learn.cases import Entry, Manifest
-from bolus.learn.splits import Split, check_leakage, folds, read_split, reduced, split_patients, write_split
+from bolus.learn.splits import (
+    Split,
+    check_leakage,
+    chronological,
+    folds,
+    read_split,
+    reduced,
+    split_patients,
+    write_split,
+)
 
 PATIENTS = st.lists(st.text("abcdef0123", min_size=1, max_size=4), min_size=5, max_size=40)
 
@@ -90,3 +99,15 @@ def test_impossible_splits_are_refused():
         folds(["a", "b", "c"], 4)
     with pytest.raises(BadRecipe, match="reduction"):
         reduced(Split(("a",), ("b",)), 100)
+
+
+def test_the_first_patients_are_the_test_and_the_others_stay_in_order():
+    names = [f"p{i}" for i in (3, 1, 4, 1, 5, 9, 2, 6, 8, 7, 0)]
+    made = chronological(names, 4)
+    assert {fold.test for fold in made} == {("p1", "p3")}
+    assert [fold.validation for fold in made] == [("p4", "p5"), ("p2", "p9"), ("p6", "p8"), ("p0", "p7")]
+    for fold in made:
+        assert not set(fold.train) & {*fold.validation, *fold.test}
+        assert len(fold.train) == 6
+    with pytest.raises(BadRecipe, match="folds"):
+        chronological(names, 9)

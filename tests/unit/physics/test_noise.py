@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bolus.physics.noise import noise_sd, pooled_noise_sd
+from bolus.physics.noise import noise_sd, pooled_noise_sd, row_medians
 
 
 def samples(n_voxels: int, n_frames: int) -> np.ndarray:
@@ -27,3 +27,12 @@ def test_few_frames_of_many_voxels_are_enough(n_frames):
 
 def test_one_frame_tells_nothing():
     assert np.isnan(pooled_noise_sd(samples(10, 1)))
+
+
+@pytest.mark.parametrize("n", [1, 2, 35, 36])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_medians_of_rows_are_those_of_numpy(n, dtype):
+    rows = np.random.default_rng(4).normal(size=(3, 50, n)).astype(dtype)
+    rows[1, 7, n // 2] = np.nan
+
+    np.testing.assert_array_equal(row_medians(rows), np.median(rows, axis=-1))

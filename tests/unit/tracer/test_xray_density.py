@@ -9,6 +9,7 @@ from bolus.core.units import Unit
 from bolus.core.xray import MaskOperation, Relationship
 from bolus.physics.features import area
 from bolus.tracer import find_baseline, minip, subtract, to_concentration, to_density
+from bolus.tracer.mask_frames import masks_of
 
 TOP = 4095
 FILM = MaskOperation("AVG_SUB", (0, 1))
@@ -158,6 +159,34 @@ def test_a_shifted_mask_undoes_motion_unless_the_frames_were_aligned(truth, run_
     wrong = density_of(run, aligned=True).frames[..., 8:] - moved_truth
     assert right[inner].std() < 0.02
     assert wrong[inner].std() > 0.05
+
+
+def test_each_frame_may_move_the_mask_by_its_own_shift(truth, run_of):
+    lines = np.array(truth[0])
+    shifts = [(0.0, 0.0)] * 8 + [(float(t % 4), float(-(t % 3))) for t in range(8, 24)]
+    for t, (x, y) in enumerate(shifts):
+        lines[..., t] = np.roll(lines[..., t], (int(x), int(y)), axis=(0, 1))
+    values, beam = encoded(lines, "LIN dark")
+    moved = MaskOperation("AVG_SUB", (0, 1), shift_px=(7.0, 7.0), frame_shifts_px=tuple(shifts))
+    found = density_of(run_of(values, full_scale=TOP, operations=(moved,), **beam)).frames
+    for t, (x, y) in enumerate(shifts):
+        wanted = np.roll(truth[1][..., t], (int(x), int(y)), axis=(0, 1))
+        assert np.std((found[..., t] - wanted)[8:-8, 8:-8]) < 0.03
+
+
+def test_reversed_masks_are_counted_from_the_first_of_all_ranges():
+    """PS3.3 C.7.6.10.1.1: MFN = (FCFN - TID Offset) - (CFN - FCFN), FCFN the first frame of the first pair."""
+    operation = MaskOperation("REV_TID", ranges=((9, 11), (12, 14)), offset=2)
+    masks, spoilt = masks_of((operation,), 16, 16)
+    named = {frame: mask.frames for frame, mask in enumerate(masks) if mask.frames}
+    assert named == {9: (7,), 10: (6,), 12: (4,), 13: (3,)}
+    assert spoilt == 0
+
+
+def test_a_positive_offset_takes_an_earlier_frame():
+    """PS3.3 C.7.6.10.1.1, notes: with a positive TID Offset mask frames have lower numbers."""
+    masks, _ = masks_of((MaskOperation("TID", offset=3),), 6, 6)
+    assert [mask.frames for mask in masks] == [(), (), (), (0,), (1,), (2,)]
 
 
 def test_an_unsubtracted_first_frame_of_a_subtracted_run_is_left_out(truth, run_of):

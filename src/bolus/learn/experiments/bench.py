@@ -40,6 +40,10 @@ class Bench:
         The network under test where it is one of maps.
     begin_with
         Weights (.safetensors) that fine-tuning begins with.
+    folds
+        Of a cross-validation, by patient.
+    external
+        Cases of another site, with truth; None: there are none.
     """
 
     task: Task
@@ -52,6 +56,8 @@ class Bench:
     progress: Progress = silent
     network: Network | None = None
     begin_with: Path | None = None
+    folds: int = 10
+    external: Manifest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,13 @@ from typing import Any, Final
 from bolus import __version__
 from bolus.core.errors import BadRecipe
 from bolus.learn import files
+from bolus.learn.experiments import classifying, combining, ctp, dsc
 from bolus.learn.experiments.bench import Bench, Experiment, Finished
-from bolus.learn.experiments.ctp import cross_validation, dose, lesions
-from bolus.learn.experiments.dsc import comparison, fine_tuning
 from bolus.learn.experiments.masks import postprocess
 from bolus.learn.experiments.perfusion import quantitative
 from bolus.learn.experiments.training import augmentation, data_split
 
-EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
+_CAROTID: Final[Mapping[str, Experiment]] = MappingProxyType(
     {
         "augmentation": augmentation,
         "data-split": data_split,
@@ -24,14 +23,28 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
         "quantitative": quantitative,
     }
 )
-"""Experiments on the carotid, by name."""
-OF_MAPS: Final[Mapping[str, Mapping[str, Experiment]]] = MappingProxyType(
+_CLASSIFYING: Final[Mapping[str, Experiment]] = MappingProxyType(
     {
-        "ctp-unet": {"cross-validation": cross_validation, "lesions": lesions, "dose": dose},
-        "dsc-gan": {"comparison": comparison, "fine-tuning": fine_tuning},
+        "cross-validation": classifying.cross_validation,
+        "ablation": classifying.ablation,
+        "ensemble": classifying.ensemble,
     }
 )
-"""Experiments on maps, by task and name."""
+EXPERIMENTS: Final[Mapping[str, Mapping[str, Experiment]]] = MappingProxyType(
+    {
+        "ica": _CAROTID,
+        "arteries": _CAROTID,
+        "core-size": _CLASSIFYING,
+        "thrombus": {**_CLASSIFYING, "combinations": combining.combinations},
+        "ctp-unet": {
+            "cross-validation": ctp.cross_validation,
+            "lesions": ctp.lesions,
+            "dose": ctp.dose,
+        },
+        "dsc-gan": {"comparison": dsc.comparison, "fine-tuning": dsc.fine_tuning},
+    }
+)
+"""Experiments by the task that they are of, and by name."""
 NEEDS_NETWORK: Final = frozenset({"postprocess", "quantitative", "lesions", "dose"})
 """Those that test a network; the others train some."""
 
@@ -42,11 +55,13 @@ def conduct(name: str, bench: Bench) -> Finished:
     Raises
     ------
     BadRecipe
-        If there is none of that name.
+        If the task has none of that name.
     """
-    table = OF_MAPS.get(bench.task.name, EXPERIMENTS)
+    table = EXPERIMENTS.get(bench.task.name, {})
     if name not in table:
-        raise BadRecipe("unknown experiment", wanted=", ".join(table), found=name)
+        raise BadRecipe(
+            f"no such experiment of {bench.task.name}", wanted=", ".join(table) or "none", found=name
+        )
     found = table[name](bench)
     stem = name.replace("-", "_")
     for figure, drawn in found.figures.items():

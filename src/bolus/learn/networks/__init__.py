@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from bolus.core.errors import BadRecipe
 from bolus.learn.networks.amortised import AmortisedDeconvolution
+from bolus.learn.networks.core_map import CoreMap
 from bolus.learn.networks.core_size import CoreSizeClassifier
 from bolus.learn.networks.ctp import CtpUNet
-from bolus.learn.networks.heads import Foreground, Identity, Label, foreground_logit
+from bolus.learn.networks.heads import CoreAnswer, Foreground, Identity, Label, foreground_logit
 from bolus.learn.networks.pix2pix import PatchGan, Pix2Pix, TempPix2Pix
 from bolus.learn.networks.pointer import ClotPointer
 from bolus.learn.networks.sequence import SequenceClassifier
@@ -28,11 +29,12 @@ NETWORKS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
         "clot_pointer": ClotPointer,
         "core_size": CoreSizeClassifier,
         "amortised": AmortisedDeconvolution,
+        "core_map": CoreMap,
     }
 )
 CRITICS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType({"patchgan": PatchGan})
 HEADS: Final[Mapping[str, Callable[[], Any]]] = MappingProxyType(
-    {"foreground": Foreground, "identity": Identity, "label": Label}
+    {"foreground": Foreground, "identity": Identity, "label": Label, "core": CoreAnswer}
 )
 
 

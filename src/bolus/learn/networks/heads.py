@@ -45,6 +45,20 @@ class Label(nn.Module):
         return torch.cat([where, output[:, 1:].sigmoid()], dim=1)
 
 
+class CoreAnswer(nn.Module):
+    """Probability of a large core; and where it lies, and its volume, if the network says so."""
+
+    def forward(self, output: Any) -> Any:
+        """Return the probability `(cases, 1)` of log-odds of that shape.
+
+        Of a layer `(cases, 3, y, x)`, the probabilities of its first two channels, and of the third, the
+        logarithm of 1 + a volume, the volume [mL].
+        """
+        if output.ndim == 2:
+            return output.sigmoid()
+        return torch.cat([output[:, :2].sigmoid(), output[:, 2:].clamp(0.0, 6.0).expm1()], dim=1)
+
+
 class Identity(nn.Module):
     """The last layer is the answer."""
 

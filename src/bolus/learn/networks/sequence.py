@@ -10,11 +10,12 @@ import torch
 from torch import nn
 
 from bolus.core.errors import BadRecipe
+from bolus.learn.networks.attention import Attention
 from bolus.learn.networks.backbones import backbone
 
 POOLS: Final[Mapping[str, int]] = MappingProxyType({"resnet18": 7, "regnet_y_16gf": 3})
 """Cells along a side that features are averaged in, where it is not 4, as in the released code."""
-READOUTS: Final = ("last", "mean+max")
+READOUTS: Final = ("last", "mean+max", "transformer", "average")
 _KINDS: Final = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
@@ -36,7 +37,9 @@ class SequenceClassifier(nn.Module):
         Between the layers.
     readout
         `last`: the last step, as the paper has it, whose backward half has seen one picture only;
-        `mean+max`: mean and largest value over all steps.
+        `mean+max`: mean and largest value over all steps. Two leave the recurrent network out: `transformer`,
+        in which steps look at each other, and mean and largest value are read; and `average`, the mean of
+        the log-odds of each picture alone, which knows no order.
 
     Raises
     ------
@@ -68,16 +71,27 @@ class SequenceClassifier(nn.Module):
         n = self.cnn.n_channels * self.cells**2
         self.norm = nn.LayerNorm(n)
         self.active = nn.LeakyReLU()
-        between = dropout if layers > 1 else 0.0
-        self.rnn = _KINDS[recurrent](n, hidden, layers, batch_first=True, dropout=between, bidirectional=True)
-        self.last = nn.Linear(2 * hidden * (1 if readout == "last" else 2), 1)
+        if readout == "average":
+            self.last = nn.Linear(n, 1)
+        elif readout == "transformer":
+            self.attention = Attention(n, 2 * hidden, layers, dropout)
+            self.last = nn.Linear(4 * hidden, 1)
+        else:
+            between = dropout if layers > 1 else 0.0
+            self.rnn = _KINDS[recurrent](
+                n, hidden, layers, batch_first=True, dropout=between, bidirectional=True
+            )
+            self.last = nn.Linear(2 * hidden * (1 if readout == "last" else 2), 1)
 
     def forward(self, triplets: Any) -> Any:
         """Return log-odds, shape `(cases, 1)`, of pictures of three frames `(cases, pictures, 3, y, x)`."""
         cases, pictures = triplets.shape[:2]
         features = cell_means(self.cnn(triplets.flatten(0, 1)), self.cells)
         steps = features.flatten(1).reshape(cases, pictures, -1)
-        read, _ = self.rnn(self.active(self.norm(steps)))
+        shown = self.active(self.norm(steps))
+        if self.readout == "average":
+            return self.last(shown).mean(dim=1)
+        read = self.attention(shown) if self.readout == "transformer" else self.rnn(shown)[0]
         if self.readout == "last":
             return self.last(read[:, -1])
         return self.last(torch.cat([read.mean(dim=1), read.amax(dim=1)], dim=1))

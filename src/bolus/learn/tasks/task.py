@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from bolus.core.arrays import Float32s
@@ -54,6 +55,11 @@ class Task:
         it otherwise; None: nothing must be shown.
     references
         What the simulator can give as truth: its own, or what `bolus` makes of a scan.
+    features
+        What of an input tells whether it is like those of the training, by name with unit; None: nothing.
+    predict
+        `predict(network, study, out)` asks a network about a study on disk, writes its answer into a folder
+        and returns the document of it, with lines for a reader under `said`; None: cannot.
     """
 
     name: str
@@ -76,6 +82,8 @@ class Task:
     references: tuple[str, ...] = ("truth",)
     ranges: Callable[[Manifest], Mapping[str, Any]] | None = None
     prove: Callable[[Network], Mapping[str, float]] | None = None
+    features: Callable[[Case], dict[str, float]] | None = None
+    predict: Callable[[Network, Path, Path], dict[str, Any]] | None = None
 
     def preset(self, name: str) -> TrainRecipe:
         """Return a recipe by name; an empty name means the default.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from bolus.learn import runs
 from bolus.learn.card import RESEARCH_ONLY
 from bolus.learn.cases import Case
+from bolus.learn.infer import Network
 from bolus.learn.making import Order
 from bolus.learn.recipe import TrainRecipe
 from bolus.learn.tasks.task import Task
@@ -18,6 +20,12 @@ def _simulate_clots(order: Order) -> list[Case]:
     from bolus.learn import clots
 
     return clots.simulate(order)
+
+
+def _predict(network: Network, study: Path, out: Path) -> dict[str, Any]:
+    from bolus.learn import clot_answer
+
+    return clot_answer.predict(network, study, out)
 
 
 _SEQUENCE: Final = TrainRecipe(
@@ -47,14 +55,14 @@ THROMBUS: Final = Task(
     mode="min",
     presets=MappingProxyType(
         {
-            # What is darkest over time, and a map of where: better than sequences at equal training cost.
+            # Ships. What is darkest over time, and a map of where.
             "small": TrainRecipe(
                 network="clot_pointer",
-                options={"width": 16},
+                options={"width": 16, "windows": 15, "stride": 2},
                 size=256,
-                fitting={"n_frames": 21},
-                loss="clot",
-                augment=("flip", "shift_scale_rotate"),
+                fitting={"n_frames": 15},
+                loss="clot_place",
+                augment=("flip", "shift_scale_rotate", "shorten", "speckle"),
                 clip_norm=1.0,
                 precision="bf16",
             ),
@@ -62,9 +70,9 @@ THROMBUS: Final = Task(
                 network="sequence",
                 options={"cnn": "small", "hidden": 128, "layers": 2, "dropout": 0.2, "readout": "mean+max"},
                 size=256,
-                fitting={"n_frames": 21},
+                fitting={"n_frames": 15},
                 loss="bce",
-                augment=("flip", "shift_scale_rotate"),
+                augment=("flip", "shift_scale_rotate", "shorten", "speckle"),
                 clip_norm=1.0,
                 precision="bf16",
             ),
@@ -80,4 +88,7 @@ THROMBUS: Final = Task(
     intended_use="Studying the detection of clots on DSA runs, for research.",
     not_for=(RESEARCH_ONLY, "finding or excluding clots in patients", "posterior circulation"),
     axes=("cases", "pictures", 3, "side", "side"),
+    references=("truth", "film"),
+    features=runs.case_features,
+    predict=_predict,
 )

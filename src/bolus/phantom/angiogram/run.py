@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from bolus.phantom.angiogram.motion import Hold, holds
 from bolus.phantom.angiogram.patient import Patient, make_patient
 from bolus.phantom.angiogram.settings import SETTINGS
 from bolus.phantom.angiogram.study import Angiogram, View, tici
-from bolus.phantom.angiogram.truth import Known, known
+from bolus.phantom.angiogram.truth import Known, clot_in, known
 from bolus.phantom.dicom import START
 from bolus.phantom.options import XaOptions, chosen
 
@@ -64,6 +65,53 @@ def xa(options: XaOptions | None = None, /, **changes: Any) -> Angiogram:
         external=any(v.name.startswith("ECA") for v in patient.vessels),
         setting=wanted.setting,
         seed=wanted.seed,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Film:
+    """One view of a still patient before any detector.
+
+    Parameters
+    ----------
+    density
+        Line integrals of contrast [nat], shape `(x, y, t)`.
+    clot_px
+        Where the clot begins, x and y [pixels]; None: no clot, or outside of the picture.
+    """
+
+    density: Float32s
+    clot_px: tuple[float, float] | None
+
+
+def films(options: XaOptions | None = None, /, **changes: Any) -> dict[str, Film]:
+    """Return the contrast alone of both views of a run that does not move, at a tenth of the cost of `xa`.
+
+    The patient and how he lies are those of `xa` with the same options; there is no noise, bone, catheter or
+    shutter.
+
+    Raises
+    ------
+    BadRecipe
+        If an option is unknown or out of range.
+    """
+    wanted = chosen(options or XaOptions(), changes)
+    body, clock, *sides = generators(wanted)
+    times = frame_times(wanted, clock)
+    patient = make_patient(wanted, times, body)
+    return {
+        name: _film(wanted, patient, times, name, rng) for name, rng in zip(("AP", "LAT"), sides, strict=True)
+    }
+
+
+def _film(options: XaOptions, patient: Patient, times: Times, name: str, rng: np.random.Generator) -> Film:
+    placing, moving, filling, *_ = rng.spawn(6)
+    camera = _camera(options, patient, name, placing)
+    spells = holds(times.size, moving, moves=False)
+    everywhere = np.ones((options.size, options.size), dtype=np.bool_)
+    return Film(
+        contrast(patient, camera, spells, bone.texture(filling)),
+        clot_in(patient, camera, spells[0], everywhere),
     )
 
 

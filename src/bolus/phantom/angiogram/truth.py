@@ -63,7 +63,7 @@ def known(seen: Known, density: Float32s, series: Series) -> ViewTruth:
         density=density[:, :, None, :],
         aif=aif,
         maps={"CBV": Map("CBV", cbv[..., None], Unit.RATIO, series.grid)},
-        clot_px=_clot(seen),
+        clot_px=clot_in(patient, camera, seen.spells[0], seen.open_),
         motion=table(seen.spells),
         noise=float(1.0 / np.sqrt(seen.encoding.photons)),
         mu=patient.mu,
@@ -148,11 +148,10 @@ def _volume_ratio(density: Float32s, aif: VesselCurve) -> Float32s:
     return np.where(density.max(axis=2) > TISSUE_NAT, area / np.float32(aif.values @ width), np.nan)
 
 
-def _clot(seen: Known) -> tuple[float, float] | None:
-    """Return where the clot begins in the first spell, x and y [pixels]; None outside of the field."""
-    clot = seen.patient.clot
-    if clot is None:
+def clot_in(patient: Patient, camera: Camera, hold: Hold, open_: Mask) -> tuple[float, float] | None:
+    """Return where the clot begins in a spell, x and y [pixels]; None outside of the open field `(x, y)`."""
+    if patient.clot is None:
         return None
-    x, y = seen.camera.seen((clot.place @ seen.patient.head.T)[None], seen.spells[0])[0]
-    inside = 0 <= round(x) < seen.camera.size and 0 <= round(y) < seen.camera.size
-    return (float(x), float(y)) if inside and seen.open_[round(x), round(y)] else None
+    x, y = camera.seen((patient.clot.place @ patient.head.T)[None], hold)[0]
+    inside = 0 <= round(x) < camera.size and 0 <= round(y) < camera.size
+    return (float(x), float(y)) if inside and open_[round(x), round(y)] else None

@@ -12,6 +12,7 @@ from bolus.core.errors import UnreadableFile
 from bolus.core.finding import Finding, Severity
 from bolus.core.series import Acquisition, Series
 from bolus.core.units import Modality, Unit
+from bolus.core.xray import XRay
 from bolus.read.dicom.clock import settle
 from bolus.read.dicom.holes import fill, plan_repair
 from bolus.read.dicom.layout import Layout
@@ -116,5 +117,12 @@ def _acquisition(layout: Layout, options: ReadOptions) -> Acquisition:
         frame_uid=label.frame_uid,
         clock=layout.clock,
         n_files=len(used),
-        xray=label.xray,
+        xray=None if label.xray is None else _of_kept(label.xray, layout),
     )
+
+
+def _of_kept(xray: XRay, layout: Layout) -> XRay:
+    """Return what the file says of its frames in the numbers of those that were kept."""
+    images = [layout.image(0, t) for t in range(layout.table.shape[1])]
+    kept = [image.frame for image in images if image is not None and image.source.frames > 1]
+    return xray.of_frames(kept) if len(kept) == len(images) else xray

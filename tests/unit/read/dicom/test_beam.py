@@ -70,6 +70,14 @@ def test_mask_operations_count_from_zero(tmp_path, dicom):
     assert found.subtracted is False
 
 
+def test_a_mask_shift_is_written_down_first_and_across_second(tmp_path, dicom):
+    """PS3.3 table C.7-16: a pair of vertical (row spacing) and horizontal (column spacing) shift of the mask."""
+    moved = item(MaskOperation="AVG_SUB", MaskFrameNumbers=1, MaskSubPixelShift=[2.0, 0.5])
+    found = beam(tmp_path, dicom, MaskSubtractionSequence=Sequence([moved]))
+    right, down = found.operations[0].shift_of(3)
+    assert (down, right) == (2.0, 0.5)
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -114,6 +122,49 @@ def test_a_damaged_lut_counts_as_absent(tmp_path, dicom):
     lut["LUTData"].VR = "OW"
     found = beam(tmp_path, dicom, PixelIntensityRelationship="LOG", ModalityLUTSequence=Sequence([lut]))
     assert found.relationship is Relationship.LOGARITHMIC
+
+
+def shifted(*pairs):
+    """Return a functional group whose macro holds these pairs of Subtraction Item ID and shift."""
+    shifts = [item(SubtractionItemID=number, MaskSubPixelShift=list(shift)) for number, shift in pairs]
+    return item(FramePixelShiftSequence=Sequence(shifts))
+
+
+def enhanced_beam(path, dicom, own, shared=None):
+    """Return what an enhanced run says whose frames have these groups; mask 100 is frame 1."""
+
+    def enhanced(image):
+        mask = item(
+            MaskOperation="AVG_SUB", MaskFrameNumbers=1, SubtractionItemID=100, MaskSubPixelShift=[9.0, 9.0]
+        )
+        image.MaskSubtractionSequence = Sequence([mask])
+        image.FrameTime = 500
+        image.SharedFunctionalGroupsSequence = Sequence([shared or item()])
+        image.PerFrameFunctionalGroupsSequence = Sequence(own)
+
+    return load(dicom.run(path / "run.dcm", enhanced)).acquisition.xray
+
+
+def test_each_frame_of_an_enhanced_run_may_shift_the_mask_by_itself(tmp_path, dicom):
+    """The example of PS3.3 C.7.6.16.2.14.1: one mask, frames 2 and 3 with a shift each."""
+    own = [item(), shifted((100, (1.3, 2.4))), shifted((7, (5.0, 5.0)), (100, (3.5, 4.6)))]
+    (operation,) = enhanced_beam(tmp_path, dicom, [*own, *(item() for _ in range(9))]).operations
+    assert operation.shift_of(1) == pytest.approx((2.4, 1.3))
+    assert operation.shift_of(2) == pytest.approx((4.6, 3.5))
+    assert operation.shift_of(0) == operation.shift_of(11) == (9.0, 9.0)
+
+
+def test_a_shared_shift_holds_for_every_frame(tmp_path, dicom):
+    own = [item() for _ in range(12)]
+    (operation,) = enhanced_beam(tmp_path, dicom, own, shifted((100, (0.5, -1.5)))).operations
+    assert {operation.shift_of(frame) for frame in range(12)} == {(-1.5, 0.5)}
+
+
+def test_shifts_of_another_subtraction_leave_the_mask_where_it_is(tmp_path, dicom):
+    own = [shifted((7, (5.0, 5.0))) for _ in range(12)]
+    (operation,) = enhanced_beam(tmp_path, dicom, own).operations
+    assert operation.frame_shifts_px == ()
+    assert operation.shift_of(4) == (9.0, 9.0)
 
 
 def test_enhanced_groups_hold_the_same(tmp_path, dicom):

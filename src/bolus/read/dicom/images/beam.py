@@ -9,11 +9,13 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bolus.core.xray import MaskOperation, Relationship, XRay
+from bolus.core.xray import MaskOperation, Relationship, Shift, XRay
 from bolus.read.dicom.images.dates import first_text, moment, time_of_day
 from bolus.read.dicom.images.records import Lut, Source
 from bolus.read.dicom.images.stamps import number
 
+FRAME_SHIFTS: Final = "FramePixelShifts"
+"""Where the values of an enhanced file hold the Frame Pixel Shift Sequence of each frame, in order."""
 _RELATIONSHIPS: Final = {
     "LIN": Relationship.LINEAR,
     "LOG": Relationship.LOGARITHMIC,
@@ -42,7 +44,7 @@ def beam_of(values: Mapping[str, Any], source: Source) -> XRay:
     """
     lut = lut_of(values)
     sign = number(values.get("PixelIntensityRelationshipSign")) or 0.0
-    operations = tuple(_operations(values.get("MaskSubtractionSequence")))
+    operations = tuple(_operations(values.get("MaskSubtractionSequence"), values.get(FRAME_SHIFTS) or ()))
     return XRay(
         relationship=Relationship.LINEAR if lut else _relationship(values),
         sign=1 if sign > 0 else -1 if sign < 0 else 0,
@@ -117,29 +119,60 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60:02d}{minutes % 60:02d}{rest / 1e6:09.6f}"
 
 
-def _operations(sequence: Any) -> Iterable[MaskOperation]:
+def _operations(sequence: Any, shifts: Sequence[Any]) -> Iterable[MaskOperation]:
     """Return the mask operations that subtract something, in the order of the file."""
     for item in sequence or ():
         kind = first_text(item.get("MaskOperation")).upper()
         if kind in {"AVG_SUB", "TID", "REV_TID"}:
-            yield _operation(kind, item)
+            yield _operation(kind, item, shifts)
 
 
-def _operation(kind: str, item: Any) -> MaskOperation:
+def _operation(kind: str, item: Any, shifts: Sequence[Any]) -> MaskOperation:
     named: Literal["AVG_SUB", "TID", "REV_TID"] = (
         "AVG_SUB" if kind == "AVG_SUB" else "TID" if kind == "TID" else "REV_TID"
     )
     limits = _numbers(item.get("ApplicableFrameRange"))
-    shift = _numbers(item.get("MaskSubPixelShift"))
-    down, right = (shift[0], shift[1]) if len(shift) >= 2 else (0.0, 0.0)
     offset = number(item.get("TIDOffset"))
     return MaskOperation(
         kind=named,
         frames=tuple(int(n) - 1 for n in _numbers(item.get("MaskFrameNumbers")) if n >= 1),
         ranges=tuple((int(a) - 1, int(b)) for a, b in zip(limits[::2], limits[1::2], strict=False)),
-        shift_px=(right, down),
+        shift_px=_shift(item) or (0.0, 0.0),
         offset=1 if offset is None else int(offset),
+        frame_shifts_px=_frame_shifts(item, shifts),
     )
+
+
+def _shift(item: Any) -> Shift | None:
+    """Return the Mask Sub-pixel Shift (0028,6114) of an item along x and y [pixels], None without one.
+
+    It is written "vertical, horizontal", in spacings of rows and of columns, and is applied to the mask
+    before that is subtracted from the contrast frame (PS3.3 table C.7-16); positive: to higher rows and
+    columns.
+    """
+    shift = _numbers(item.get("MaskSubPixelShift"))
+    return (shift[1], shift[0]) if len(shift) >= 2 else None
+
+
+def _frame_shifts(item: Any, shifts: Sequence[Any]) -> tuple[Shift, ...]:
+    """Return the shift of each frame that carries the item's Subtraction Item ID (0028,9416).
+
+    Frames that say nothing keep the shift of the item itself; empty where no frame says anything
+    (PS3.3 C.7.6.16.2.14, Frame Pixel Shift Macro).
+    """
+    wanted = number(item.get("SubtractionItemID"))
+    if wanted is None:
+        return ()
+    found = [_shift_of(frame, wanted) for frame in shifts]
+    if all(shift is None for shift in found):
+        return ()
+    still = _shift(item) or (0.0, 0.0)
+    return tuple(still if shift is None else shift for shift in found)
+
+
+def _shift_of(frame: Any, wanted: float) -> Shift | None:
+    named = (one for one in frame or () if number(one.get("SubtractionItemID")) == wanted)
+    return next((shift for one in named if (shift := _shift(one)) is not None), None)
 
 
 def _numbers(value: Any) -> list[float]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydicom.dataset import Dataset
 
+from bolus.read.dicom.images.beam import FRAME_SHIFTS
 from bolus.read.dicom.images.classic import make_image
 from bolus.read.dicom.images.dates import first_text
 from bolus.read.dicom.images.records import Image, NotUsable, Source
@@ -32,6 +33,7 @@ _MACROS: Final = {
     "FramePixelDataPropertiesSequence": ("FrameType", "ImageProcessingApplied"),
     "PositionerPositionSequence": ("PositionerPrimaryAngle", "PositionerSecondaryAngle"),
 }  # fmt: skip
+_SHIFT: Final = "FramePixelShiftSequence"
 _BEAM: Final = ("MaskSubtractionSequence", "PixelIntensityRelationshipLUTSequence")
 # Sequences of X-ray images that stand in a group as they stand in a plain file.
 _PHILIPS_FRAME: Final = (0x2005, 0x140F)
@@ -53,7 +55,10 @@ def enhanced_images(dataset: Dataset, values: Mapping[str, Any], source: Source)
         raise NotUsable("frames and functional groups differ in number")
     common = dict(values)
     for item in dataset.get("SharedFunctionalGroupsSequence") or ():
-        common |= _attributes(item)
+        common |= _attributes(item) | {FRAME_SHIFTS: [item.get(_SHIFT)] * len(frames)}
+    own = [item.get(_SHIFT) for item in frames]
+    if any(own):
+        common[FRAME_SHIFTS] = own
     make = xray_frame if first_text(values.get("Modality")) in {"XA", "RF"} else make_image
     return tuple(make(common | _attributes(item), source, index) for index, item in enumerate(frames))
 

@@ -1,0 +1,165 @@
+"""Cross-validation, ablation and ensemble of a classifier, as the paper on core size has them.
+
+Mittermeier et al., Diagnostics 12:1142 (2022): ten folds by patient, 8:1:1, early stopping on the validation
+loss; table 1 (validation, test and external AUC), table 2 (global or local path left out), and the mean
+characteristic of the folds with its standard deviation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from bolus.core.errors import BadRecipe
+from bolus.learn import files
+from bolus.learn.cases import Manifest
+from bolus.learn.evaluate import evaluate
+from bolus.learn.experiments.bench import Bench, Finished, shown
+from bolus.learn.infer import Network
+from bolus.learn.recipe import TrainRecipe
+from bolus.learn.roc import auc, curve, folds_summary, mean_curve, with_interval
+from bolus.learn.splits import Split, folds
+from bolus.learn.verdict_pictures import characteristics
+
+ARMS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
+    {"global and local": (3, 11), "global only": (11,), "local only": (3,)}
+)
+"""Kernels over time of the paper's table 2."""
+_NETWORK: Final = "core_size"
+_OUTSIDE: Final = "external"
+
+Said = list[tuple[str, float, bool]]
+"""Patient, chance and truth of each case."""
+
+
+def cross_validation(bench: Bench) -> Finished:
+    """Train and test fold by fold: AUC of validation, test and external patients, mean and SD (table 1)."""
+    found = _all_folds(bench, bench.recipe, "fold")
+    parts = _parts(bench)
+    areas = {part: [_area(one[part]) for one in found] for part in parts}
+    rows = tuple((part, *_mean_sd(areas[part]), str(len(found[0][part]))) for part in parts)
+    curves = {part: mean_curve([curve(*_both(one[part])) for one in found]) for part in parts[1:]}
+    labels = {part: f"AUC {' '.join(_mean_sd(areas[part]))}" for part in curves}
+    return Finished(
+        f"Cross-validation, {len(found)} folds by patient: AUC",
+        ("patients", "mean", "SD", "cases a fold"),
+        rows,
+        "0.75 (SD 0.11) validation, 0.72 (0.10) test, 0.61 external (ISLES 2018).",
+        {"folds": len(found), "auc": {part: [_plain(a) for a in values] for part, values in areas.items()}},
+        {"roc": characteristics(curves, labels)},
+    )
+
+
+def ablation(bench: Bench) -> Finished:
+    """Leave out the local or the global path, fold by fold: AUC of test patients (table 2)."""
+    if bench.recipe.network != _NETWORK:
+        raise BadRecipe(
+            "the ablation leaves out paths of the paper's network",
+            wanted=f"a preset of the network {_NETWORK}, such as paper or small-label",
+            found=bench.recipe.network,
+        )
+    found: dict[str, list[float]] = {}
+    for name, kernels in ARMS.items():
+        options = {**bench.recipe.options, "kernels": list(kernels)}
+        stem = "fold" if not found else f"kernels-{kernels[0]}"
+        runs = _all_folds(bench, replace(bench.recipe, options=options), stem)
+        found[name] = [_area(one["test"]) for one in runs]
+    return Finished(
+        f"Ablation, {bench.folds} folds by patient: AUC of test patients",
+        ("paths over time", "mean", "SD"),
+        tuple((name, *_mean_sd(areas)) for name, areas in found.items()),
+        "0.72 (SD 0.10) both, 0.63 (0.14) global only, 0.65 (0.13) local only.",
+        {"folds": bench.folds, "auc": {name: [_plain(a) for a in areas] for name, areas in found.items()}},
+    )
+
+
+def ensemble(bench: Bench) -> Finished:
+    """Average the chances of the folds' networks on patients of another site, which none of them has seen."""
+    if bench.external is None:
+        raise BadRecipe(
+            "an ensemble is judged on patients of no fold", remedy="Give their cases with --external."
+        )
+    runs = [one[_OUTSIDE] for one in _all_folds(bench, bench.recipe, "fold")]
+    members = [_area(run) for run in runs]
+    truth, patients = [t for _, _, t in runs[0]], [p for p, _, _ in runs[0]]
+    chances = np.mean([[chance for _, chance, _ in run] for run in runs], axis=0)
+    joint = with_interval(auc, (chances, truth, patients))
+    mean, sd = _mean_sd(members)
+    return Finished(
+        f"Ensemble of {len(runs)} folds: AUC of external patients",
+        ("network", "AUC", "95 % or SD", "cases"),
+        (
+            ("ensemble", shown(joint.value), f"{shown(joint.low)}-{shown(joint.high)}", str(len(truth))),
+            ("members, mean", mean, sd, str(len(truth))),
+        ),
+        "0.61 for the ensemble of ten on 23 patients of ISLES 2018.",
+        {
+            "ensemble": {name: _plain(value) for name, value in asdict(joint).items()},
+            "members": [_plain(area) for area in members],
+        },
+        {"roc": characteristics({"ensemble": curve(chances, truth)}, {"ensemble": f"AUC {joint.value:.3f}"})},
+    )
+
+
+def _parts(bench: Bench) -> tuple[str, ...]:
+    return ("validation", "test") if bench.external is None else ("validation", "test", _OUTSIDE)
+
+
+def _all_folds(bench: Bench, recipe: TrainRecipe, stem: str) -> list[dict[str, Said]]:
+    """Train all folds, or take up those that are done, and return what each says of its patients."""
+    found = []
+    for i, split in enumerate(folds(bench.cases.patients, bench.folds, seed=recipe.seed)):
+        found.append(said_by_fold(bench, replace(recipe, seed=recipe.seed + i), split, f"{stem}-{i}"))
+        bench.progress(stem, i + 1, bench.folds)
+    return found
+
+
+def said_by_fold(bench: Bench, recipe: TrainRecipe, split: Split, name: str) -> dict[str, Said]:
+    """Train, or take up what is done, and return what the network says of validation and test patients."""
+    from bolus.learn.export import export
+    from bolus.learn.infer import load
+    from bolus.learn.train import Run, train
+
+    folder = bench.out / "trainings" / name
+    done = folder / "said.json"
+    known: dict[str, Said] = files.read_json(done, "a finished fold") if done.is_file() else {}
+    if not known:
+        train(bench.task, recipe, bench.cases, split, run=Run(folder, resume=True))
+        export(bench.task, folder, folder / "network.onnx")
+    missing = {part: cases for part, cases in _sets(bench, split).items() if part not in known}
+    if missing:
+        network = load(folder / "network.onnx", task=bench.task.name)
+        known |= {part: _said(bench, network, cases) for part, cases in missing.items()}
+        files.write_json(done, known)
+    return known
+
+
+def _sets(bench: Bench, split: Split) -> dict[str, Manifest]:
+    sets = {"validation": bench.cases.of(split.validation), "test": bench.cases.of(split.test)}
+    return sets if bench.external is None else sets | {_OUTSIDE: bench.external}
+
+
+def _said(bench: Bench, network: Network, cases: Manifest) -> Said:
+    rows = evaluate(bench.task, network, cases)
+    return [(row.patient, float(row.scores["chance"]), bool(row.scores["truth"] > 0)) for row in rows]
+
+
+def _both(said: Said) -> tuple[list[float], list[bool]]:
+    return [chance for _, chance, _ in said], [truth for _, _, truth in said]
+
+
+def _area(said: Said) -> float:
+    return auc(*_both(said))
+
+
+def _mean_sd(areas: Sequence[float]) -> tuple[str, str]:
+    mean, sd = folds_summary([area for area in areas if np.isfinite(area)] or [float("nan")])
+    return shown(mean), shown(sd)
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
