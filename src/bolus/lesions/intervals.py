@@ -104,8 +104,8 @@ def volume_intervals(  # noqa: PLR0913  options, by keyword
     volume of the maps themselves.
 
     Of 53 simulated patients, 13 of whom moved, the intervals held the true core in 48 and the true
-    hypoperfused volume in 49; of the 21 that lay still and had no part in the choice of `model`, in 21 and 19.
-    The documentation of lesions has the table, `benchmarks/intervals.py` counts again.
+    hypoperfused volume in 49; of the 21 that lay still and had no part in the choice of `model`, in 21 and
+    19. The documentation of lesions has the table, `benchmarks/intervals.py` counts again.
     """
     rule = find_rule(found.rule, maps)
     needed = dict.fromkeys(("CBF", "Tmax", *rule.quantities))
