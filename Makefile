@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 RUNS := .venv/.runs
 
-.PHONY: demo test test-fast check docs bench weights weights-net weights-maps weights-core-size clean
+.PHONY: demo test test-fast check docs bench weights weights-net weights-maps weights-core-size weights-thrombus clean
 
 $(RUNS): pyproject.toml constraints.txt  # what running takes: no PyTorch
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bolus needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
@@ -51,13 +51,16 @@ weights: $(STAMP)  ## train the carotid network that is shipped, from nothing: a
 	$(LEARN) evaluate ica --run $(WEIGHTS)/run --data $(WEIGHTS)/shifted -o $(WEIGHTS)/scores-shifted
 	$(LEARN) export ica --run $(WEIGHTS)/run -o src/bolus/learn/weights/ica.onnx \
 		--scores simulated=$(WEIGHTS)/scores/scores.json --scores shifted=$(WEIGHTS)/scores-shifted/scores.json
+	$(LEARN) data simulate ica -o $(WEIGHTS)/injections --patients 60 --seed 21 --setting A --size 256 \
+		--vessels carotid,carotid,vertebral,external
+	$(LEARN) guard ica --data $(WEIGHTS)/injections -o src/bolus/learn/weights/ica.onnx
 
 NET := $(WEIGHTS)/net
 weights-net: $(STAMP)  ## train the network of `--method net` that is shipped, from nothing: half an hour of one processor
 	$(LEARN) data simulate net -o $(NET)/cases --patients 1700 --seed 1 --setting A --size 64
 	$(LEARN) data simulate net -o $(NET)/shifted --patients 80 --seed 2 --setting B --size 64
 	$(LEARN) data split --data $(NET)/cases -o $(NET)/cases --parts 0.93,0.02,0.05
-	$(LEARN) train net --data $(NET)/cases -o $(NET)/run --minutes 9 --threads 1 --resume
+	$(LEARN) train net --data $(NET)/cases -o $(NET)/run --epochs 8 --threads 1 --resume
 	$(LEARN) evaluate net --run $(NET)/run --data $(NET)/cases -o $(NET)/scores
 	$(LEARN) evaluate net --run $(NET)/run --data $(NET)/shifted -o $(NET)/scores-shifted
 	$(LEARN) export net --run $(NET)/run -o src/bolus/learn/weights/net.onnx \
@@ -100,6 +103,23 @@ weights-core-size: $(STAMP)  ## train the core-size network that is shipped, fro
 	$(LEARN) evaluate core-size --run $(CORE)/run --data $(CORE)/shifted -o $(CORE)/scores-shifted --part all
 	$(LEARN) export core-size --run $(CORE)/run -o src/bolus/learn/weights/core-size.onnx \
 		--scores "site A=$(CORE)/scores/scores.json" --scores "site B=$(CORE)/scores-shifted/scores.json"
+
+FILMS := $(WEIGHTS)/thrombus-films
+CLOTS := $(WEIGHTS)/thrombus
+weights-thrombus: $(STAMP)  ## train the network for clots that is shipped, from nothing: about an hour of two processors
+	$(LEARN) data simulate thrombus -o $(FILMS) --patients 1200 --seed 3 --setting A --size 256 --reference film
+	$(LEARN) data simulate thrombus -o $(CLOTS)/runs --patients 400 --seed 1 --setting A --size 256
+	$(LEARN) data simulate thrombus -o $(CLOTS)/shifted --patients 80 --seed 2 --setting B --size 256
+	$(LEARN) data split --data $(FILMS) -o $(FILMS) --parts 0.94,0.05,0.01
+	$(LEARN) data split --data $(CLOTS)/runs -o $(CLOTS)/runs --parts 0.5,0.2,0.3
+	$(LEARN) train thrombus --data $(FILMS) --preset small -o $(CLOTS)/films --minutes 30 --resume
+	$(LEARN) train thrombus --data $(CLOTS)/runs --preset small -o $(CLOTS)/run --minutes 20 --set lr=5e-4 \
+		--begin-with $(CLOTS)/films/best.safetensors --resume
+	$(LEARN) calibrate thrombus --data $(CLOTS)/runs --run $(CLOTS)/run
+	$(LEARN) evaluate thrombus --run $(CLOTS)/run --data $(CLOTS)/runs -o $(CLOTS)/scores
+	$(LEARN) evaluate thrombus --run $(CLOTS)/run --data $(CLOTS)/shifted -o $(CLOTS)/scores-shifted
+	$(LEARN) export thrombus --run $(CLOTS)/run -o src/bolus/learn/weights/thrombus.onnx \
+		--scores "site A=$(CLOTS)/scores/scores.json" --scores "site B=$(CLOTS)/scores-shifted/scores.json"
 
 clean:
 	rm -rf .venv demo weights docs/_build docs/api benchmarks/results benchmarks/.peers

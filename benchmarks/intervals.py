@@ -20,7 +20,8 @@ from bolus.core.result import Result
 from bolus.lesions import ErrorModel
 
 FIRST_SEED = 100
-MODELS = tuple(ErrorModel(0.05, flow, time) for flow, time in product((0.05, 0.08, 0.12), (0.25, 0.35, 0.45)))
+_SHARES, _FLOWS = (0.01, 0.02, 0.05), (0.03, 0.05, 0.08)
+MODELS = tuple(ErrorModel(share, flow, 0.35) for share, flow in product(_SHARES, _FLOWS))
 VOLUMES = ("core", "hypoperfused", "mismatch")
 _SIDES = ("mca-right", "mca-left")
 _NOISE_HU = (4.0, 6.0, 8.0, 10.0)
@@ -82,7 +83,7 @@ def run(n: int = 20) -> list[dict[str, object]]:
     for model in MODELS:
         bounds = [c.bounds(model) for c in chosen_on]
         rows.append(
-            _row(f"flow {100 * model.bias_flow:g} %, time {model.bias_time_s:g} s", chosen_on, bounds)
+            _row(f"shared {100 * model.common:g} %, flow {100 * model.bias_flow:g} %", chosen_on, bounds)
         )
     kept = [c.bounds(lesions.ErrorModel()) for c in reported_on]
     rows.append(_row("in use, held out: all", reported_on, kept))

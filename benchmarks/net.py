@@ -1,10 +1,11 @@
 """`--method net` against physics on the same simulated patches, whose flow has nothing to do with anatomy.
 
-`python -m benchmarks.net [PATCHES]` simulates PATCHES (12) to calibrate physics on and as many to compare on,
-for each setting, and prints: the mean squared error of the network's maps over that of the best of physics
-(`posterior` leaning on neighbours, `osvd` and `box`, after two filters each, every map of each put right by a
-straight line that other patches give), the Dice coefficient of Tmax > 6 s, and how many true values lie
-within the network's intervals. The seeds are none of the training's. A patch takes about 3 s.
+`python -m benchmarks.net [PATCHES] [WEIGHTS]` simulates PATCHES (12) to calibrate physics on and as many to
+compare on, for each setting, and prints: the mean squared error of the network's maps over that of the best
+of physics (`posterior` leaning on neighbours, `osvd` and `box` after the profile filter, `osvd` after a
+Gaussian; every map of each put right by the straight line that the first patches give), the Dice coefficient of
+Tmax > 6 s of the network (and of the best of physics), and how many true values lie within the network's
+intervals, by map. The seeds are none of the training's. A patch takes about 3 s.
 """
 
 from __future__ import annotations
@@ -30,8 +31,13 @@ from bolus.quantify.maps import TISSUE
 
 FIRST_SEED = 10_000
 MAPS = ("CBF", "CBV", "MTT", "Tmax", "TTP")
-METHODS = ("posterior", "osvd", "box")
-FILTERS = (("profile", 4.0), ("gaussian", 3.0))
+PHYSICS = {
+    ("profile", 4.0): ("posterior", "osvd", "box"),
+    ("gaussian", 3.0): ("osvd",),
+}
+"""Methods by filter [mm]."""
+GREATEST_FLOW = 100.0
+"""Pixels of more flow [mL/100 g/min] are no tissue that anybody has, and are not judged."""
 LATE_S = 6.0
 SIZE = 96
 
@@ -90,30 +96,35 @@ def _noise(curves: NDArray[np.float32], n_before: int) -> float:
     return float(curves[:, :n_before].std())
 
 
+def judged(patch: Patch) -> NDArray[np.bool_]:
+    """Return which pixels count."""
+    return patch.tissue & (patch.truth["CBF"] * TISSUE.flow <= GREATEST_FLOW)
+
+
 def truth_of(patch: Patch) -> Found:
     """Return true maps in tissue, in their units."""
     units = {"CBF": TISSUE.flow, "CBV": TISSUE.volume}
-    return {name: patch.truth[name][patch.tissue] * units.get(name, 1.0) for name in MAPS}
+    return {name: patch.truth[name][judged(patch)] * units.get(name, 1.0) for name in MAPS}
 
 
 def by_physics(patch: Patch) -> Iterator[tuple[str, Found]]:
     """Yield the maps of each method after each filter."""
-    for chosen in FILTERS:
+    for chosen, methods in PHYSICS.items():
         curves = patches.filtered(patch.raw, patch.times, patch.mask, patch.grid, chosen)
         scan, aif = scan_of(patch, curves)
-        for method in METHODS:
+        for method in methods:
             estimate = deconvolve.deconvolve(scan.contrast, aif, method=method, neighbours=True)
             maps = quantify.make_maps(estimate, scan.contrast, aif)
-            yield f"{method}, {chosen[0]}", {name: maps[name].values[:, :, 0][patch.tissue] for name in MAPS}
+            yield f"{method}, {chosen[0]}", {name: maps[name].values[:, :, 0][judged(patch)] for name in MAPS}
 
 
 def by_network(patch: Patch, network: net.Deconvolver) -> tuple[Found, Found, bool]:
     """Return the network's maps and deviations, and whether it fell back to physics."""
     scan, aif = scan_of(patch, patch.curves)
     mapped = network(scan, aif, DEFAULT)
-    values = {name: mapped.maps[name].values[:, :, 0][patch.tissue] for name in MAPS}
+    values = {name: mapped.maps[name].values[:, :, 0][judged(patch)] for name in MAPS}
     fell = any(finding.code == "NET_FALLBACK" for finding in mapped.findings)
-    sd = {name: m.sd[:, :, 0][patch.tissue] for name, m in mapped.maps.items() if m.sd is not None}
+    sd = {name: m.sd[:, :, 0][judged(patch)] for name, m in mapped.maps.items() if m.sd is not None}
     return values, sd, fell
 
 

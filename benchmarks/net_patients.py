@@ -1,8 +1,8 @@
 """`--method net` against `posterior` on simulated CT patients, from the series to the volumes of lesions.
 
-`python -m benchmarks.net_patients [N] [WEIGHTS]` simulates N (6) patients, runs each by both methods, with all
-frames and with every third, and prints Dice coefficients of core and hypoperfused tissue with the truth, and
-the mean error of their volumes. A patient takes about half a minute of processor time.
+`python -m benchmarks.net_patients [N] [WEIGHTS]` simulates N (6) patients, runs each by both methods, with
+all frames and with every third, and prints Dice coefficients of core and hypoperfused tissue with the truth,
+and the mean error of their volumes. A patient takes about half a minute of processor time.
 """
 
 from __future__ import annotations

@@ -240,3 +240,40 @@ def test_a_voxel_is_counted_as_in_the_maps(
     assert code == 0, err
     used = nib.load(tmp_path / "out" / "vessels" / "aif.nii.gz").get_fdata()
     assert used[tuple(there)] > 0
+
+
+def test_a_network_makes_the_maps_lesions_and_report_too(study: Path, tmp_path: Path) -> None:
+    out = tmp_path / "net"
+    code, text, _ = invoke("run", study, "-o", out, "--method", "net", "--no-motion")
+
+    assert code == 0
+    assert "core" in text
+    assert {p.name for p in (out / "maps").glob("*_sd.nii.gz")} >= {
+        f"{name}_sd.nii.gz" for name in ("CBF", "CBV", "MTT", "Tmax", "TTP")
+    }
+    assert "network" in (out / "report.html").read_text(encoding="utf-8")
+    assert (
+        json.loads((out / "summary.json").read_text(encoding="utf-8"))["recipe"]["deconvolve"]["method"]
+        == "net"
+    )
+
+
+def test_a_run_can_be_asked_for_the_size_of_the_core(study: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, said, err = invoke(
+        "run", study / "dicom", "-o", out, "--no-motion", "--core-size", "--levels", "2,4"
+    )
+    assert code in {0, 4}, err
+    assert "research: Is the core 32 mL or larger?" in said
+    (found,) = json.loads((out / "summary.json").read_text(encoding="utf-8"))["research"]
+    assert found["reply"] in {"yes", "no", "do not know", "refused"}
+    assert {score["data"] for score in found["scores"]} >= {"simulated patients of site A by the maps"}
+    assert "Research results" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_size_of_the_core_is_not_told_from_x_ray(tmp_path: Path) -> None:
+    phantom.write_study(phantom.xa(size=64, duration_s=6.0, seed=3), tmp_path / "xa")
+    code, _, err = invoke("run", tmp_path / "xa" / "dicom", "-o", tmp_path / "out", "--core-size")
+    assert code == 2
+    assert "core-size is not told from such a study" in err
+    assert not (tmp_path / "out").exists()

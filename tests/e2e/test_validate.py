@@ -90,3 +90,19 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     assert code == 3
     assert "other files" in err
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_study_tells_whether_maps_follow_flow(tmp_path: Path) -> None:
+    words = ["phantom", "ct", "-o", tmp_path, "--size", 64, "--slices", 4, "--frames", 30, "--noise", 2]
+    assert RUNNER.invoke(app, [str(w) for w in words]).exit_code == 0
+
+    code, text, _ = invoke(
+        "-o", tmp_path / "out", "--flow-response", tmp_path / "dicom", "--method", "csvd", "--json"
+    )  # fmt: skip
+    told = json.loads(text)
+
+    assert code == 0
+    assert told == json.loads((tmp_path / "out" / "flow-response.json").read_text(encoding="utf-8"))
+    (row,) = told["methods"]
+    assert row["faithful"]
+    assert row["slopes"]["CBV"] == pytest.approx(1.0, abs=0.1)

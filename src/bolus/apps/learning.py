@@ -79,6 +79,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     reference: Annotated[
         str, typer.Option("--reference", help="Maps to learn: the truth, or those that bolus run makes.")
     ] = "truth",
+    vessels: Annotated[
+        str, typer.Option("--vessels", help="Arteries of X-ray runs that are injected in turn; else drawn.")
+    ] = "",
     processes: Annotated[int, typer.Option("--processes", min=0, help="At the same time; 0: all.")] = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -93,12 +96,18 @@ def simulate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
             raise BadRecipe(f"there is no simulator of {name}", remedy="See `bolus learn data --help`.")
         if reference not in task.references:
             raise BadRecipe("unknown reference", wanted=", ".join(task.references), found=reference)
+        if vessels and name != "ica":
+            raise BadRecipe("only cases of ica differ in the artery injected", remedy="Leave --vessels out.")
         source = {"task": name, "generator": "simulated", "seed": seed, "setting": setting, "size": size}
+        others = {"reference": "" if reference == "truth" else reference, "vessels": vessels}
+        inject = tuple(vessels.split(","))
         made = making.simulate(
             out,
-            making.orders(patients, seed=seed, setting=setting, size=size, reference=reference),
+            making.orders(
+                patients, seed=seed, setting=setting, size=size, reference=reference, vessels=inject
+            ),
             task.simulate,
-            source=source | ({} if reference == "truth" else {"reference": reference}),
+            source=source | {name: value for name, value in others.items() if value},
             processes=processes or usable_processors(),
             progress=progress,
         )
@@ -253,7 +262,11 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
         if experiment:
             recipe = _recipe(task, preset, {"epochs": epochs, "minutes": minutes}, change or [])
             _experiment(
-                (experiment, folds), (task, recipe), (cases, studies, external, out), (run, weights), terminal
+                (experiment, folds),
+                (task, recipe),
+                (cases, studies, external, out),
+                (run, weights, threads),
+                terminal,
             )
             return
         network = _network(task, run, weights, threads)
@@ -272,7 +285,7 @@ def _experiment(
     which: tuple[str, int],
     what: tuple[Task, TrainRecipe],
     folders: tuple[Path, Path | None, Path | None, Path],
-    network: tuple[Path | None, Path | None],
+    network: tuple[Path | None, Path | None, int],
     terminal: Terminal,
 ) -> None:
     """Make one of the paper's experiments and print its table."""
@@ -286,14 +299,14 @@ def _experiment(
     tests_network = name in experiments.NEEDS_NETWORK
     if not tests_network:
         _require_torch()
-    tested = _network(task, *network, 0) if tests_network else None
+    tested = _network(task, *network) if tests_network else None
     segment = Segmenter(tested) if tested and task.head == "foreground" else None
     begin_with = network[0] / "best.safetensors" if network[0] and not tests_network else None
     part = _part(chosen, network[0], "") if tests_network else chosen
     with terminal.progress() as progress:
         bench = experiments.Bench(
             task, part, _split(None, chosen, recipe.seed), recipe, out, segment, studies, progress, tested,
-            begin_with, folds, outside,
+            begin_with, folds, outside, network[2],
         )  # fmt: skip
         found = experiments.conduct(name, bench)
     if terminal.as_json:

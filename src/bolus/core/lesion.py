@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from bolus.core.arrays import Float64s, Mask, Volume
+from bolus.core.arrays import Mask, Volume
 from bolus.core.brain import Midline
 
 
@@ -47,8 +45,6 @@ class Intervals:
     chance
         Part of the samples in which a voxel was `core` or `hypoperfused`, shape `(x, y, z)`; NaN outside
         brain tissue.
-    core_ml
-        Core volume of each sample [mL].
     """
 
     level: float
@@ -56,7 +52,6 @@ class Intervals:
     volumes_ml: Mapping[str, tuple[float, float]]
     sd_ml: Mapping[str, float]
     chance: Mapping[str, Volume]
-    core_ml: Float64s = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

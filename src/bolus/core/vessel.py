@@ -28,7 +28,8 @@ class VesselCurve:
     origin
         How it was found, in words for the report.
     voxels
-        Voxel indices that it is the mean of, shape `(n, 3)`; empty when it came from a file.
+        Voxel indices of the vessel, shape `(n, 3)`; it is the mean of `n_voxels` of them. Empty when it came
+        from a file.
     quality
         Figures by name: `peak`, `cnr`, `fwhm_s`, `arrival_s`, `ttp_s`, `auc`, `roughness`, `tail`,
         `gamma_r2`, `n_voxels`, and others that a method adds.

@@ -111,7 +111,8 @@ def _vessels(result: Result) -> str:
     vessels = result.vessels
     aif = vessels.aif
     text = f"Arterial input: {aif.origin.rstrip('.')}"
-    text += f" (mean of {aif.voxels.shape[0]} voxels)" if aif.voxels.size else ""
+    n_voxels = int(aif.quality.get("n_voxels", aif.voxels.shape[0]))
+    text += f" (mean of {n_voxels} voxels)" if aif.voxels.size else ""
     if vessels.vof is not None:
         text += f"; venous output: {vessels.vof.origin.rstrip('.')}"
     if vessels.partial_volume != 1:

@@ -53,7 +53,8 @@ def simulate(order: Order) -> list[Case]:
 def options(order: Order) -> dict[str, Any]:
     """Draw what differs between patients, for `bolus.phantom.xa`."""
     rng = np.random.default_rng([order.seed, 1])
-    vessel = str(rng.choice(["carotid", "vertebral", "external"], p=[11 / 12, 1 / 24, 1 / 24]))
+    drawn = str(rng.choice(["carotid", "vertebral", "external"], p=[11 / 12, 1 / 24, 1 / 24]))
+    vessel = order.vessel or drawn
     clot = str(rng.choice(_CLOTS)) if rng.random() < 0.4 else "none"
     return {
         "vessel": vessel,

@@ -21,7 +21,7 @@ Augmentation: TypeAlias = Callable[[Batch, Any], Batch]
 _CHANCE: Final = 0.5
 _IMAGE_AXES: Final = 4
 _NOISY: Final = 0.4
-_SPATIAL: Final = ("image", "target", "mask", "heat")
+_SPATIAL: Final = ("image", "target", "mask", "heat", "lost")
 
 
 def flip(batch: Batch, generator: Any) -> Batch:

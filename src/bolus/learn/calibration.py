@@ -91,22 +91,32 @@ def fit_temperature(chances: Any, labels: Any) -> float:
     References
     ----------
     Guo et al., ICML 2017, doi:10.48550/arXiv.1706.04599.
+    Platt, in: Advances in Large Margin Classifiers, MIT Press (1999), 61-74 (labels that are never certain).
+
+    Notes
+    -----
+    Of n cases of a kind the label counts as 1/(n + 2) short of certain, as Platt has it: a few cases that are
+    told apart without an error do not make chances of 0 and 1.
     """
     from scipy.optimize import minimize_scalar
 
     truth = np.asarray(labels) > 0
     if truth.all() or not truth.any():
         raise BadInput("a temperature needs cases of both kinds", found=f"{truth.size} of one")
-    best = minimize_scalar(
-        lambda t: log_loss(cooled(chances, float(np.exp(t))), truth), bounds=_RANGE, method="bounded"
-    )
-    return float(np.exp(best.x))
+    yes, no = int(np.count_nonzero(truth)), int(np.count_nonzero(~truth))
+    wanted = np.where(truth, (yes + 1.0) / (yes + 2.0), 1.0 / (no + 2.0))
+
+    def loss(power: float) -> float:
+        said = cooled(chances, float(np.exp(power)))
+        return float(-np.mean(wanted * np.log(said) + (1.0 - wanted) * np.log1p(-said)))
+
+    return float(np.exp(minimize_scalar(loss, bounds=_RANGE, method="bounded").x))
 
 
 def cooled(chances: Any, temperature: float) -> Float64s:
     """Return chances whose log-odds are divided by a temperature."""
     said = np.clip(np.asarray(chances, dtype=np.float64), _LEAST, 1.0 - _LEAST)
-    return np.asarray(expit(logit(said) / temperature))
+    return np.clip(expit(logit(said) / temperature), _LEAST, 1.0 - _LEAST)
 
 
 def mean_chance(chances: Any) -> float:

@@ -41,6 +41,8 @@ class Card:
     calibration
         What answers are put right with: `temperature`, the `unsure` band of chances, and the `ranges` of the
         training's inputs by feature; empty where nothing was measured.
+    guard
+        What tells answers that are not to be trusted; see `bolus.learn.guard.Guard`. Empty: nothing does.
     """
 
     task: str
@@ -54,6 +56,7 @@ class Card:
     files: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
     calibration: Mapping[str, Any] = field(default_factory=dict)
+    guard: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_card(card: Card, path: Path) -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
-from bolus.core.arrays import Float32s
+from bolus.core.arrays import Float32s, Mask
 from bolus.core.series import Concentration, Series
 from bolus.learn.angiograms import options as drawn_options
 from bolus.learn.cases import Case
 from bolus.learn.making import Order
 from bolus.learn.runs import GREY, PER_NAT, make_case
-from bolus.phantom.angiogram import films, xa
+from bolus.phantom.angiogram import Film, films, xa
 from bolus.pipeline.angiogram import prepare_run
 
 SITES: Final = ("ICA", "M1", "M2", "M3", "A2")
 FILM: Final = "film"
+LOST_NAT: Final = 0.03
+"""Contrast that a clot takes away at some time from pixels whose blood it keeps [nat]."""
 FILM_FPS: Final = 1.25
 """Frames a second of runs of contrast alone: as many as networks are shown."""
 _CLOTS: Final = 0.55
@@ -32,13 +35,15 @@ def simulate(order: Order) -> list[Case]:
     if order.reference == FILM:
         return _filmed(order)
     about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
-    run = xa(**about)
+    run, still = xa(**about), {**about, "motion": False, "fps": FILM_FPS}
+    lost = _lost(films(**still), still)
     return [
         make_case(
             frames_of(seen.series),
             patient=order.patient,
             clot=run.clot != "none",
             place=seen.truth.clot_px,
+            lost=lost[view],
             about={"view": view, "site": f"simulated {order.setting}", "meta": about},
         )
         for view, seen in run.views.items()
@@ -48,16 +53,29 @@ def simulate(order: Order) -> list[Case]:
 def _filmed(order: Order) -> list[Case]:
     about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
     about |= {"motion": False, "catheter": False, "fps": FILM_FPS}
+    filmed = films(**about)
+    lost = _lost(filmed, about)
     return [
         make_case(
             np.clip(np.round(GREY - PER_NAT * film.density), 0.0, 255.0).transpose(2, 1, 0),
             patient=order.patient,
             clot=about["clot"] != "none",
             place=film.clot_px,
+            lost=lost[view],
             about={"view": view, "site": f"filmed {order.setting}", "meta": about},
         )
-        for view, film in films(**about).items()
+        for view, film in filmed.items()
     ]
+
+
+def _lost(filmed: Mapping[str, Film], about: Mapping[str, Any]) -> dict[str, Mask]:
+    """Return where blood is missing or late in each view, against the same patient without a clot."""
+    if about["clot"] == "none":
+        return {view: np.zeros(film.density.shape[1::-1], dtype=np.bool_) for view, film in filmed.items()}
+    healthy = films(**{**about, "clot": "none"})
+    return {
+        view: (healthy[view].density - film.density).max(axis=2).T > LOST_NAT for view, film in filmed.items()
+    }
 
 
 def options(order: Order) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class LargeCore:
             name="core-size",
             question=f"Is the core {self.limit_ml:.0f} mL or larger?",
             modality=Modality.CT,
-            how="The chance is that of the core's volume in the maps, whose errors are drawn anew; a network "
+            how="The chance is that of the core's volume in the maps, by its interval; a network "
             "that sees two slices and no maps answers beside it.",
             caution="Not for diagnosis, nor for selecting patients for treatment.",
             trained_on=f"{n} simulated patients (the network)" if n else "",
@@ -69,26 +69,28 @@ class LargeCore:
             If the volumes of the maps are withheld or have no intervals.
         """
         lesions, intervals = measured(seen.result)
-        volume = Bounds(lesions.volumes_ml["core"], *intervals.volumes_ml["core"])
-        chance = chance_above(intervals.core_ml, self.limit_ml)
-        large = chance_above(intervals.core_ml, core_size.TRIALS_ML)
-        by_network, doubt = self._by_network(seen.series)
+        volume, bounds = lesions.volumes_ml["core"], intervals.volumes_ml["core"]
+        chance, large = (
+            chance_above(limit, volume, bounds, level=intervals.level)
+            for limit in (self.limit_ml, core_size.TRIALS_ML)
+        )
+        by_network, doubt = self._by_network(seen)
         return ResearchResult(
             self.about,
             reply(chance),
             " ".join(text for text in (_doubt(chance, self.limit_ml), doubt) if text),
             Bounds(chance, chance, chance),
             (
-                Quantity("core volume", "mL", volume),
+                Quantity("core volume", "mL", Bounds(volume, *bounds)),
                 Quantity(f"chance of {core_size.TRIALS_ML:.0f} mL or more", "%", _percent(large)),
                 *by_network,
             ),
         )
 
-    def _by_network(self, series: Series) -> tuple[tuple[Quantity, ...], str]:
+    def _by_network(self, seen: Seen) -> tuple[tuple[Quantity, ...], str]:
         """Return what the network says, or nothing and why."""
         try:
-            found = ask(self.network, series, levels=self.levels)
+            found = ask(self.network, seen.series, levels=self.levels, still=_still(seen))
         except BadInput as error:
             return (), f"The network does not answer: {error}"
         return (Quantity("chance by the network", "%", _percent(found.chance)),), ""
@@ -116,8 +118,17 @@ class Answer:
     where: Any = None
 
 
-def ask(network: Network, series: Series, *, levels: tuple[int, int] | None = None) -> Answer:
+def ask(
+    network: Network, series: Series, *, levels: tuple[int, int] | None = None, still: bool = False
+) -> Answer:
     """Ask a network of the task `core-size` about a CT perfusion study.
+
+    Parameters
+    ----------
+    network
+        Of the task.
+    series, levels, still
+        As `bolus.learn.core_size.network_input` takes them.
 
     Raises
     ------
@@ -127,7 +138,7 @@ def ask(network: Network, series: Series, *, levels: tuple[int, int] | None = No
     BadRecipe
         If a given slice does not exist.
     """
-    image, found = core_size.network_input(series, levels=levels)
+    image, found = core_size.network_input(series, levels=levels, still=still)
     core_size.require_bolus(image)
     strange = strangest(network.card.calibration.get("ranges", {}), core_size.features(image))
     if strange is not None:
@@ -164,6 +175,12 @@ def large_core(*, levels: tuple[int, int] | None = None) -> LargeCore:
         If the shipped network is missing or was changed.
     """
     return LargeCore(shipped(), levels)
+
+
+def _still(seen: Seen) -> bool:
+    """Tell whether the run looked for motion and found none, so that nothing needs to be registered again."""
+    motion = seen.result.motion
+    return motion is not None and motion.max_shift_mm == 0.0 and motion.max_rotation_deg == 0.0
 
 
 def _doubt(chance: float, limit_ml: float) -> str:

@@ -186,7 +186,7 @@ def fit(case: Case, size: int, threshold_ml: float = MEDIAN_ML) -> Arrays:
     -------
     `image` [HU], which the network normalises itself, shape `(2, 32, y, x)`; `target`, 1 for a large core,
     shape `(1,)`; `volume` [mL], shape `(1,)`; and `heat`, the part of each cell that is core, 0-1, shape
-    `(2, 64, 64)`: -1 where it is not known.
+    `(2, y / 2, x / 2)`: -1 where it is not known.
     """
     shown = case.image.reshape(-1, *case.image.shape[-2:])
     squares = np.stack([resampled(each, (size, size)) for each in shown])
@@ -194,11 +194,16 @@ def fit(case: Case, size: int, threshold_ml: float = MEDIAN_ML) -> Arrays:
         "image": squares.reshape(*case.image.shape[:2], size, size),
         "target": (case.target >= threshold_ml).astype(np.uint8),
         "volume": case.target.astype(np.float32),
-        "heat": 0.01 * case.extra.get("core", _UNKNOWN).astype(np.float32),
+        "heat": _heat(case, size // 2),
     }
 
 
-_UNKNOWN: Final = np.full((2, MAP_PX, MAP_PX), -100.0, dtype=np.float32)
+def _heat(case: Case, side: int) -> Float32s:
+    """Return the part of each cell that is core, -1 where it is not known, shape `(2, side, side)`."""
+    if "core" not in case.extra:
+        return np.full((2, side, side), -1.0, dtype=np.float32)
+    percent = case.extra["core"].astype(np.float32)
+    return np.stack([resampled(one, (side, side)) for one in percent]) / np.float32(100.0)
 
 
 def median_ml(cases: list[Case]) -> float:

@@ -5,38 +5,44 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from bolus.core.errors import BadInput
 from bolus.core.lesion import Intervals, Lesions
 from bolus.core.result import Result
 
 LEAST_WIDTH: Final = 0.05
-"""Least width of the kernel that samples are smoothed with, in logarithms of 1 + volume [mL]."""
+"""Least standard deviation of log(1 + volume [mL]) that is believed."""
 
 
-def chance_above(samples_ml: Any, limit_ml: float) -> float:
-    """Return the chance that a volume exceeds a limit, from samples of it.
+def chance_above(
+    limit_ml: float, volume_ml: float, bounds_ml: tuple[float, float], *, level: float = 0.9
+) -> float:
+    """Return the chance that a volume exceeds a limit, from what was measured and its interval.
 
     Parameters
     ----------
-    samples_ml
-        Equally likely volumes [mL], shape `(samples,)`.
     limit_ml
         The limit [mL].
+    volume_ml, bounds_ml
+        The volume, and its interval as `bolus.core.lesion.Intervals` has it [mL].
+    level
+        Part of true volumes that the interval holds.
 
     Returns
     -------
-    0-1, never either: each sample stands for a normal distribution of log(1 + volume), whose width is
-    Silverman's, so that few samples do not make certainty.
+    0-1, never either.
 
-    References
-    ----------
-    Silverman, Density Estimation for Statistics and Data Analysis, Chapman and Hall (1986).
+    Notes
+    -----
+    log(1 + volume) is taken as normal about what was measured, and as wide as the interval. The samples
+    that the interval is made from are not counted themselves: they have noise added to maps that are noisy
+    already, and so lean towards larger cores.
     """
-    logs = np.log1p(np.asarray(samples_ml, dtype=np.float64))
-    width = max(1.06 * float(logs.std()) * logs.size**-0.2, LEAST_WIDTH)
-    return float(np.clip(ndtr((logs - np.log1p(limit_ml)) / width).mean(), 1e-6, 1.0 - 1e-6))
+    low, high = (float(np.log1p(bound)) for bound in bounds_ml)
+    width = max((high - low) / (2.0 * float(ndtri(0.5 * (1.0 + level)))), LEAST_WIDTH)
+    above = (np.log1p(volume_ml) - np.log1p(limit_ml)) / width
+    return float(np.clip(ndtr(above), 1e-6, 1.0 - 1e-6))
 
 
 def measured(result: Result) -> tuple[Lesions, Intervals]:
@@ -71,9 +77,6 @@ def remarks(result: Result, limit_ml: float) -> dict[str, Any]:
         lesions, intervals = measured(result)
     except BadInput:
         return dict.fromkeys(names)
-    numbers = (
-        lesions.volumes_ml["core"],
-        *intervals.volumes_ml["core"],
-        chance_above(intervals.core_ml, limit_ml),
-    )
+    volume, bounds = lesions.volumes_ml["core"], intervals.volumes_ml["core"]
+    numbers = (volume, *bounds, chance_above(limit_ml, volume, bounds, level=intervals.level))
     return {name: float(number) for name, number in zip(names, numbers, strict=True)}

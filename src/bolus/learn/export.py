@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
@@ -149,6 +150,45 @@ def _proven(card: Card, task: Task, path: Path) -> Card:
         return card
     shown = dict(task.prove(infer.Network(infer.session(path, 1), card, path)))
     return replace(card, scores={**card.scores, "shown": shown})
+
+
+class _Session:
+    """PyTorch under the face of onnxruntime: one input, one answer."""
+
+    def __init__(self, network: Any, axes: tuple[int | str, ...]) -> None:
+        self.network = network
+        self.axes = axes
+
+    def get_inputs(self) -> list[Any]:
+        """Return the one input."""
+        return [SimpleNamespace(name="image", shape=list(self.axes))]
+
+    def get_outputs(self) -> list[Any]:
+        """Return the one output."""
+        return [SimpleNamespace(name="answer")]
+
+    def run(self, _names: list[str], given: Mapping[str, Any]) -> list[Any]:
+        """Answer."""
+        with torch.inference_mode():
+            return [self.network(torch.from_numpy(given["image"])).numpy()]
+
+
+def live(task: Task, run: Path) -> infer.Network:
+    """Return a training's best network as it would answer once exported, which takes seconds.
+
+    Parameters
+    ----------
+    task, run
+        What was learned, and the folder of its training.
+
+    Raises
+    ------
+    UnreadableFile
+        If the folder holds no training.
+    """
+    recipe = recipes.read(run / RECIPE)
+    session = _Session(network_of(task, recipe, run / BEST), axes_of(task, recipe))
+    return infer.Network(session, card_of(task, run), run / BEST)
 
 
 def axes_of(task: Task, recipe: TrainRecipe) -> tuple[int | str, ...]:

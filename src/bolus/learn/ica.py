@@ -12,6 +12,7 @@ from bolus.core.arrays import Float32s, Mask, Volume
 from bolus.core.errors import BadInput, ShapeMismatch
 from bolus.learn.cases import Arrays, Case
 from bolus.learn.frame import Frame
+from bolus.learn.guard import guard_of, look
 from bolus.learn.infer import Network, load
 from bolus.learn.score import dice, precision, sensitivity
 
@@ -97,6 +98,7 @@ class Segmenter:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.size = int(network.card.recipe.get("size", 320))
+        self.guard = guard_of(network)
 
     def __call__(self, minip: Volume, field: Mask) -> Volume:
         """Return the probability of each pixel to show the artery.
@@ -119,6 +121,23 @@ class Segmenter:
         """
         found = self.probability(network_input(minip, field)[0])
         return np.where(field, found.T[:, :, None], np.float32(0.0))
+
+    def doubt(self, minip: Volume, field: Mask) -> float | None:
+        """Return the chance, 0-1, that no carotid artery was injected; None where the network has no guard.
+
+        Parameters
+        ----------
+        minip, field
+            As for the call itself.
+
+        Raises
+        ------
+        BadInput
+            If no pixel of the field holds contrast.
+        """
+        if self.guard is None:
+            return None
+        return self.guard.other(look(self.network, network_input(minip, field)[0], self.size))
 
     def probability(self, image: Float32s) -> Float32s:
         """Return the probability of each pixel of an image `(y, x)` made by `network_input`."""

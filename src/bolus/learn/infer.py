@@ -16,6 +16,8 @@ from bolus.learn.files import reason
 WEIGHTS: Final = Path(__file__).parent / "weights"
 """Networks that come with `bolus`."""
 _NAMES: Final = {"dsc-gan": "temp-pix2pix"}
+DEPTHS: Final = "depths"
+"""Second answer of networks with a guard: means of the channels of their deepest level."""
 _QUIET = 3  # of onnxruntime: errors only
 
 
@@ -25,7 +27,7 @@ class Network:
     Parameters
     ----------
     session
-        Of onnxruntime, with one input and one output.
+        Of onnxruntime, with one input and one output, or a second one named `depths`.
     card
         What the network is.
     where
@@ -35,6 +37,7 @@ class Network:
     def __init__(self, session: Any, card: Card, where: Path) -> None:
         self._session = session
         self._input = session.get_inputs()[0]
+        self._names = [output.name for output in session.get_outputs()]
         self.card = card
         self.where = where
 
@@ -55,9 +58,39 @@ class Network:
         ShapeMismatch
             If the network takes images of another shape.
         """
+        return self._answers(images, self._names[:1])[0]
+
+    def in_depth(self, images: Float32s) -> tuple[Float32s, Float32s]:
+        """Answer a batch of images, and say what the deepest level makes of them.
+
+        Parameters
+        ----------
+        images
+            Shape `(cases, channels, y, x)`, float32.
+
+        Returns
+        -------
+        The answer, and the mean of each channel of the deepest level, shape `(cases, channels)`.
+
+        Raises
+        ------
+        BadInput
+            If the file gives no second answer.
+        """
+        if DEPTHS not in self._names:
+            raise BadInput(
+                "the network does not say what its deepest level holds",
+                where=self.where,
+                remedy="Add it with `bolus learn guard`.",
+            )
+        answer, depths = self._answers(images, [self._names[0], DEPTHS])
+        return answer, depths
+
+    def _answers(self, images: Float32s, names: list[str]) -> list[Float32s]:
         self._require(images.shape)
-        answer = self._session.run(None, {self._input.name: np.ascontiguousarray(images, dtype=np.float32)})
-        return np.asarray(answer[0], dtype=np.float32)
+        shown = np.ascontiguousarray(images, dtype=np.float32)
+        found = self._session.run(names, {self._input.name: shown})
+        return [np.asarray(one, dtype=np.float32) for one in found]
 
     def _require(self, shape: tuple[int, ...]) -> None:
         wanted = self._input.shape
@@ -125,7 +158,7 @@ def usable_processors() -> int:
 
 
 def session(path: Path, threads: int) -> Any:
-    """Open a network of one input and one output in onnxruntime, on the processor."""
+    """Open a network of one input and one answer (or `depths` beside it) in onnxruntime, on the processor."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -136,7 +169,8 @@ def session(path: Path, threads: int) -> Any:
         opened = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no error type of its own that is public
         raise UnreadableFile("not a network that can be run", where=path, found=reason(error)) from error
-    ports = len(opened.get_inputs()), len(opened.get_outputs())
+    answers = [output.name for output in opened.get_outputs()]
+    ports = len(opened.get_inputs()), len(answers) - (DEPTHS in answers[1:])
     if ports != (1, 1):
         raise ShapeMismatch(
             "the network is of the wrong shape",

@@ -64,6 +64,21 @@ def bce_soft(output: Any, batch: Mapping[str, Any]) -> Any:
     return functional.binary_cross_entropy_with_logits(label_logit(output), soft)
 
 
+def clot_region(output: Any, batch: Mapping[str, Any]) -> Any:
+    """Add to `clot_place` soft Dice loss and cross-entropy of where blood is missing or late, if known.
+
+    They are told by the third channel and `batch["lost"]`, shape `(cases, 1, y, x)`, -1 where not known.
+    """
+    known = (batch["lost"] >= 0).float()
+    truth, odds = batch["lost"].clamp(min=0.0), output[:, 2:3]
+    error = functional.binary_cross_entropy_with_logits(odds, truth, reduction="none")
+    chance = odds.sigmoid() * known
+    both = 2.0 * (chance * truth).sum() + 1.0
+    overlap = both / (chance.sum() + (truth * known).sum() + 1.0)
+    region = (error * known).sum() / known.sum().clamp(min=1) + known.amax() * (1.0 - overlap)
+    return clot(output, batch, place_weight=5.0) + region
+
+
 def clot(output: Any, batch: Mapping[str, Any], *, place_weight: float = 1.0) -> Any:
     """Add the cross-entropies of whether there is a clot and of where it is, where that is known.
 
@@ -122,6 +137,7 @@ LOSSES: Final[Mapping[str, Loss]] = MappingProxyType(
         "clot": clot,
         "beta_nll": beta_nll,
         "core": core,
+        "clot_region": clot_region,
         "clot_place": partial(clot, place_weight=5.0),
     }
 )

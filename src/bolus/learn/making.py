@@ -36,6 +36,8 @@ class Order:
         Pixels along a side.
     reference
         What the cases' maps are: `truth`, or `bolus` for those that `bolus run` makes.
+    vessel
+        Which artery of an X-ray run is injected; empty: drawn.
     """
 
     patient: str
@@ -43,18 +45,29 @@ class Order:
     setting: str
     size: int
     reference: str = "truth"
+    vessel: str = ""
 
 
 Simulate: TypeAlias = Callable[[Order], list[Case]]
 """Makes the cases of one patient; a function of a module, so that other processes find it."""
 
 
-def orders(n: int, *, seed: int, setting: str, size: int, reference: str = "truth") -> tuple[Order, ...]:
-    """Order patients whose seeds have nothing in common, whatever the first seed was."""
+def orders(
+    n: int, *, seed: int, setting: str, size: int, reference: str = "truth", vessels: Sequence[str] = ("",)
+) -> tuple[Order, ...]:
+    """Order patients whose seeds have nothing in common, whatever the first seed was.
+
+    Parameters
+    ----------
+    vessels
+        Arteries that are injected in turn; the rest is as in `Order`.
+    """
     sites = sum(ord(letter) << (8 * i) for i, letter in enumerate(setting))
     seeds = [int(np.random.SeedSequence([seed, sites, i]).generate_state(1)[0]) for i in range(n)]
     names = [f"{setting}-{seed}-{i:05}" for i in range(n)]
-    return tuple(Order(name, s, setting, size, reference) for name, s in zip(names, seeds, strict=True))
+    return tuple(
+        Order(names[i], seeds[i], setting, size, reference, vessels[i % len(vessels)]) for i in range(n)
+    )
 
 
 def simulate(

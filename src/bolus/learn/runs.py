@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bolus.core.arrays import Float32s
+from bolus.core.arrays import Float32s, Mask
 from bolus.core.errors import BadInput
 from bolus.learn.calibration import cooled, log_loss
 from bolus.learn.cases import Arrays, Case
@@ -36,6 +36,7 @@ def make_case(
     patient: str,
     clot: bool,
     place: tuple[float, float] | None = None,
+    lost: Mask | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Case:
     """Make a case of a run.
@@ -48,11 +49,14 @@ def make_case(
         Who it is.
     clot, place
         Whether there is one, and where it begins, x and y [pixels]; None: not known, or not in the field.
+    lost
+        Where blood is missing or late because of the clot, shape `(y, x)`; None: not known.
     about
         `view`, `site` and `meta` of the case.
     """
     point = np.array(place if clot and place else (np.nan, np.nan), dtype=np.float32)
-    return Case(frames, np.array([clot], np.uint8), patient, extra={"place_px": point}, **(about or {}))
+    extra = {"place_px": point} | ({} if lost is None else {"lost": lost.astype(np.uint8)})
+    return Case(frames, np.array([clot], np.uint8), patient, extra=extra, **(about or {}))
 
 
 def fit(case: Case, size: int, n_frames: int = 0) -> Arrays:
@@ -71,7 +75,8 @@ def fit(case: Case, size: int, n_frames: int = 0) -> Arrays:
     Returns
     -------
     `image`, mean 0 and standard deviation 1 over the run, shape `(pictures, 3, y, x)`; `target`, 1 for a
-    clot, shape `(1,)`; `heat`, where it is, with sum 1, shape `(1, y, x)`: 0 where no place is known.
+    clot, shape `(1,)`; `heat`, where it is, with sum 1, shape `(1, y, x)`: 0 where no place is known; and
+    `lost`, the part of each pixel whose blood is missing or late, of that shape: -1 where that is not known.
 
     Raises
     ------
@@ -86,7 +91,14 @@ def fit(case: Case, size: int, n_frames: int = 0) -> Arrays:
         "image": triplets(standardised(squares)),
         "target": case.target.astype(np.uint8),
         "heat": heat(frame, (float(place[0]), float(place[1])))[None],
+        "lost": _lost(case, frame)[None],
     }
+
+
+def _lost(case: Case, frame: Frame) -> Float32s:
+    if "lost" not in case.extra:
+        return np.full((frame.square, frame.square), -1.0, dtype=np.float32)
+    return frame.put(case.extra["lost"].astype(np.float32))
 
 
 def standardised(frames: Float32s) -> Float32s:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final, Protocol
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
@@ -25,9 +25,18 @@ from bolus.pipeline.classify import Classifier, Seen, classified
 from bolus.pipeline.given import given
 from bolus.pipeline.watch import Stopwatch
 
-Segment: TypeAlias = Callable[[Volume, Mask], Volume]
-"""From a MinIP [nat] and the field of view, shape `(x, y, 1)` each, to the chance of each pixel to show the
-internal carotid artery."""
+
+class Segment(Protocol):
+    """What finds the internal carotid artery; takes a MinIP [nat] and the field of view, `(x, y, 1)` each."""
+
+    def __call__(self, minip: Volume, field: Mask, /) -> Volume:
+        """Return the chance of each pixel to show the artery, shape `(x, y, 1)`."""
+        ...
+
+    def doubt(self, minip: Volume, field: Mask, /) -> float | None:
+        """Return the chance, 0-1, that another artery was injected; None where that cannot be told."""
+        ...
+
 
 _FEWEST_FRAMES: Final = 4
 _STEP_S: Final = (0.25, 0.5)
@@ -35,12 +44,10 @@ _STEP_S: Final = (0.25, 0.5)
 _ELSEWHERE: Final = ("mask", "vof", "leakage", "bootstrap")
 """Choices for CT and MR that have no meaning here."""
 _LIKELY: Final = 0.5
-_SURE: Final = 0.9
-_DOUBTFUL: Final = 0.75
-"""Least part of the outline that a network is sure of. In 120 views of simulated carotid injections it is
-0.77-0.89, in nine of ten at another site 0.77 or more; after other injections less in four of five."""
-_NONE: Final = 0.6
-"""Under this part there is no carotid artery: half of those others, no carotid injection at either site."""
+_DOUBTFUL: Final = 0.5
+"""Chance that another artery was injected from which a reader is warned."""
+_NONE: Final = 0.9
+"""The same from which there is no carotid artery."""
 _VISIBLE: Final = 3.0
 """Pixels whose contrast, averaged over three frames, stays under so many SDs of the noise have no map."""
 _BLOCK: Final = 16_384
@@ -224,36 +231,47 @@ def _input(run: Run, recipe: Recipe, carotid: Segment | None) -> Vessels:
     if recipe.aif not in {"auto", "physics"}:
         everything = Brain(run.field, run.field, np.zeros_like(run.field))
         aif = given(recipe.aif, "AIF", run.contrast.grid, Unit.NAT)
+        if isinstance(aif, np.ndarray):
+            return vessels.carotid_input(run.contrast, aif, whole=averages_all(recipe))
         return vessels.find_vessels(run.contrast, everything, aif=aif, vof="none", partial_volume=False)
     if carotid is None or recipe.aif == "physics":
-        return _by_filling(run)
+        return _by_filling(run, recipe)
     chance: Volume = carotid(run.minip, run.field)
     mask, noticed = vessels.largest_part(chance > _LIKELY)
-    doubts = (*([noticed] if noticed else []), *_doubt(chance))
+    doubts = (
+        *([noticed] if noticed else []),
+        *_doubt(carotid.doubt(run.minip, run.field), empty=not mask.any()),
+    )
     if mask.any():
-        found = vessels.carotid_input(run.contrast, mask, "internal carotid artery found by a network")
+        origin = "internal carotid artery found by a network"
+        found = vessels.carotid_input(run.contrast, mask, origin, whole=averages_all(recipe))
         return replace(found, findings=(*found.findings, *doubts))
-    found = _by_filling(run)
+    found = _by_filling(run, recipe)
     return replace(found, findings=(*found.findings, *doubts))
 
 
-def _doubt(chance: Volume) -> tuple[Finding, ...]:
-    """Say where the network found no artery, or one that it is not sure of."""
-    likely = chance > _LIKELY
-    sure = np.count_nonzero(chance > _SURE) / max(int(np.count_nonzero(likely)), 1)
-    if sure >= _DOUBTFUL:
+def _doubt(other: float | None, *, empty: bool) -> tuple[Finding, ...]:
+    """Say where the network found no artery, or where it looks as if another one was injected."""
+    if not empty and (other is None or not other > _DOUBTFUL):
         return ()
-    what = "found none" if not likely.any() else f"is sure of {100 * sure:.0f} % of what it outlined only"
-    text = (
-        f"The network that looks for the internal carotid artery {what} (another artery was injected, or it "
-        "knows no such view): look at the outline, or give a mask with --aif."
-    )
-    return (Finding("NO_CAROTID", Severity.FAIL if sure < _NONE else Severity.WARN, text, sure),)
+    if empty:
+        what = "The network that looks for the internal carotid artery found none"
+    else:
+        what = f"The chance that another artery than a carotid was injected is {100.0 * (other or 0.0):.0f} %"
+    text = f"{what}, or it knows no such view: look at the outline, or give a mask with --aif."
+    fails = empty or (other or 0.0) > _NONE
+    return (Finding("NO_CAROTID", Severity.FAIL if fails else Severity.WARN, text, other),)
 
 
-def _by_filling(run: Run) -> Vessels:
+def averages_all(recipe: Recipe) -> bool:
+    """Tell whether a settled recipe averages all pixels of the artery, as the papers' causal one does."""
+    return recipe.method == "ssvd"
+
+
+def _by_filling(run: Run, recipe: Recipe) -> Vessels:
     mask = vessels.find_carotid(run.contrast, run.minip, run.field)
-    return vessels.carotid_input(run.contrast, mask, "artery that fills first, in the lower middle")
+    origin = "artery that fills first, in the lower middle"
+    return vessels.carotid_input(run.contrast, mask, origin, whole=averages_all(recipe))
 
 
 def shown(run: Run, recipe: Recipe) -> Concentration:

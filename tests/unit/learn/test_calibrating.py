@@ -8,7 +8,7 @@ import pytest
 
 from bolus.core.errors import BadRecipe
 from bolus.learn import calibrating
-from bolus.learn.calibration import unsure_band
+from bolus.learn.calibration import cooled, fit_temperature, unsure_band
 from bolus.learn.card import Card
 from bolus.learn.cases import Case, Entry, Manifest, write_case, write_manifest
 from bolus.learn.evaluate import evaluate, write
@@ -91,3 +91,10 @@ def test_no_calibration_is_an_empty_one(tmp_path):
     assert calibrating.read(tmp_path) == {}
     calibrating.write({"temperature": 2.0}, tmp_path)
     assert calibrating.read(tmp_path) == {"temperature": 2.0}
+
+
+def test_few_cases_without_an_error_do_not_make_certainty():
+    said, truth = [0.3, 0.4, 0.35, 0.6, 0.7], [0, 0, 0, 1, 1]
+    cold = cooled(said, fit_temperature(said, truth))
+    assert 0.1 < cold.min() < 0.3
+    assert 0.6 < cold.max() < 0.9

@@ -79,7 +79,7 @@ def test_answers_do_not_depend_on_who_else_is_asked_about(batchwise):
 def test_runs_of_any_length_get_an_answer(name, options, pictures):
     network = build(name, 3, options).eval()
     answer = HEADS["label"]()(network(torch.randn(2, pictures, 3, 64, 96))).detach()
-    assert answer.shape == ((2, 2, 64, 96) if name == "clot_pointer" else (2, 1))
+    assert answer.shape == ((2, 3, 64, 96) if name == "clot_pointer" else (2, 1))
     assert 0 <= float(answer.min()) <= float(answer.max()) <= 1
     if name == "clot_pointer":
         torch.testing.assert_close(answer[:, 0].sum((1, 2)), torch.ones(2))
@@ -129,11 +129,12 @@ def test_every_preset_is_a_network_and_a_loss_that_fit(name):
             network = build(recipe.network, task.channels, recipe.options)
             shape = (2, 2, 3, 64, 64) if name == "thrombus" else (2, 2, 32, 32, 32)
             output = network(torch.zeros(shape))
-        places = {"clot_pointer": (2, 2, 64, 64), "core_map": (2, 3, 32, 16)}
+        places = {"clot_pointer": (2, 3, 64, 64), "core_map": (2, 3, 32, 16)}
         assert output.shape == places.get(recipe.network, (2, 1))
         made = torch.zeros(output.shape)
         heat = torch.zeros(2, 1, 64, 64) if name == "thrombus" else torch.zeros(2, 2, 16, 16)
         batch = {"target": torch.ones(2, 1), "heat": heat, "volume": torch.ones(2, 1)}
+        batch["lost"] = torch.zeros(2, 1, 64, 64)
         assert torch.isfinite(LOSSES[recipe.loss](made, batch))
         augmentation(recipe.augment)
 
@@ -208,7 +209,7 @@ def test_one_dark_pixel_makes_the_label():
     torch.manual_seed(0)
     network = build("clot_pointer", 3, {"width": 4, "stride": 2})
     output = network(torch.randn(1, 3, 3, 64, 64))
-    slope = torch.autograd.grad(output[0, 1, 0, 0], network.where.bias)[0]
+    slope = torch.autograd.grad(output[0, 1, 0, 0], network.maps.bias)[0][0]
     assert float(slope) == pytest.approx(1.0, abs=1e-5)
 
 
@@ -302,3 +303,17 @@ def test_the_papers_networks_take_a_step_and_leave_pytorch(tmp_path, kind):
     run = exported(network, image, tmp_path / "net.onnx", {})
     with torch.inference_mode():
         np.testing.assert_allclose(run(image), network(image).numpy(), atol=1e-4)
+
+
+def test_lost_blood_counts_where_it_is_known():
+    output, heat = torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 8, 8)
+    batch = {"target": torch.tensor([[1], [0]]), "heat": heat, "lost": torch.full((2, 1, 8, 8), -1.0)}
+    unknown = LOSSES["clot_region"](output, batch)
+    assert float(unknown) == pytest.approx(float(LOSSES["clot_place"](output, batch)), abs=1e-6)
+    batch["lost"][0] = 0.0
+    batch["lost"][0, :, :4] = 1.0
+    blind = LOSSES["clot_region"](output, batch)
+    output[0, 2, :4], output[0, 2, 4:] = 20.0, -20.0
+    seeing = LOSSES["clot_region"](output, batch)
+    assert float(blind) > float(unknown) + np.log(2)
+    assert float(seeing) == pytest.approx(float(unknown), abs=1e-3)

@@ -49,6 +49,7 @@ def test_views_of_a_patient_share_the_clot_and_sites_differ():
         assert [case.view for case in cases] == ["AP", "LAT"]
         assert cases[0].target.tolist() == cases[1].target.tolist()
         assert cases[0].meta["clot"] == cases[1].meta["clot"]
+        assert all(case.extra["lost"].any() == (case.target[0] > 0) for case in cases)
     assert made["A"][0].digest != made["B"][0].digest
     dark = {s: np.mean([_darkest(o) for o in orders(24, seed=2, setting=s, size=96, reference=clots.FILM)])
             for s in ("A", "B")}  # fmt: skip

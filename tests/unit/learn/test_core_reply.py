@@ -9,7 +9,6 @@ from scipy.stats import norm
 
 from bolus import pipeline
 from bolus.core.errors import BadInput, BadRecipe
-from bolus.core.lesion import Intervals
 from bolus.core.recipe import DEFAULT
 from bolus.core.research import Reply
 from bolus.learn import core_answer, core_reply, core_size, strokes
@@ -61,25 +60,22 @@ def result(head):
 
 
 def seen(head, result, volumes):
-    """What a run saw, with other samples of the core's volume."""
+    """What a run saw, with another volume of the core between its bounds."""
     lesions = result.lesions
-    core = float(np.mean(volumes))
-    intervals = replace(
-        lesions.intervals,
-        core_ml=np.asarray(volumes, float),
-        volumes_ml={**lesions.intervals.volumes_ml, "core": (min(volumes), max(volumes))},
-    )
+    low, core, high = volumes
+    intervals = replace(lesions.intervals, volumes_ml={**lesions.intervals.volumes_ml, "core": (low, high)})
     changed = replace(lesions, intervals=intervals, volumes_ml={**lesions.volumes_ml, "core": core})
     return pipeline.Seen(head.series, replace(result, lesions=changed))
 
 
-def test_the_chance_of_samples_is_that_of_their_distribution():
-    samples = np.expm1(norm.ppf((np.arange(400) + 0.5) / 400, np.log1p(40.0), 0.3))
+def test_the_chance_goes_by_the_interval():
     for limit in (20.0, 32.4, 70.0):
-        wanted = norm.sf((np.log1p(limit) - np.log1p(40.0)) / 0.3)
-        assert chance_above(samples, limit) == pytest.approx(wanted, abs=0.03)
-    assert chance_above([0.0, 0.0], 32.4) < 1e-5
-    assert chance_above([40.0] * 5, 40.0) == pytest.approx(0.5)
+        drawn = norm(np.log1p(40.0), 0.3)
+        bounds = tuple(np.expm1(drawn.ppf([0.05, 0.95])))
+        assert chance_above(limit, 40.0, bounds) == pytest.approx(drawn.sf(np.log1p(limit)))
+    assert chance_above(40.0, 40.0, (30.0, 60.0)) == 0.5
+    assert 0 < chance_above(32.4, 0.0, (0.0, 0.0)) < 1e-5
+    assert chance_above(32.4, 33.0, (33.0, 33.0)) < 0.7  # no interval is that narrow
 
 
 @pytest.mark.parametrize(
@@ -89,7 +85,7 @@ def test_the_chance_of_samples_is_that_of_their_distribution():
 def test_the_answer_is_that_of_the_volume(head, result, volumes, wanted):
     found = core_reply.LargeCore(Says())(seen(head, result, volumes))
     assert found.reply is wanted
-    assert found.probability.value == pytest.approx(chance_above(volumes, 32.4))
+    assert found.probability.value == pytest.approx(chance_above(32.4, volumes[1], volumes[::2]))
     assert ("too near to 32 mL" in found.reason) == (wanted is Reply.UNSURE)
     names = [one.name for one in found.quantities]
     assert names == ["core volume", "chance of 70 mL or more", "chance by the network"]
@@ -126,8 +122,6 @@ def test_withheld_volumes_are_no_answer(result):
     assert set(remarks(replace(result, lesions=None), 32.4).values()) == {None}
     told = remarks(result, 32.4)
     assert told["maps_low_ml"] <= told["maps_core_ml"] <= told["maps_high_ml"]
-    assert isinstance(result.lesions.intervals, Intervals)
-    assert result.lesions.intervals.core_ml.size == result.lesions.intervals.n_samples
 
 
 @pytest.mark.parametrize(
@@ -193,3 +187,23 @@ def test_simulated_patients_can_remark_what_the_maps_say():
     (case,) = strokes.simulate(orders(1, seed=3, setting="A", size=96, reference="bolus")[0])
     assert case.meta["maps_core_ml"] == pytest.approx(case.meta["core"], rel=0.3, abs=5.0)
     assert 0 < case.meta["maps_chance"] < 1
+
+
+def test_the_shipped_network_is_small_calibrated_and_knows_its_scores():
+    card = core_reply.shipped().card
+    assert core_reply.SHIPPED.stat().st_size < 2_000_000
+    assert card.calibration.keys() >= {"temperature", "unsure", "ranges"}
+    scores = core_reply.large_core().about.scores
+    assert [score.data for score in scores] == [
+        f"simulated patients of site {site} by the {who}" for site in "AB" for who in ("maps", "network")
+    ]
+    assert all(0.5 <= score.auc.low <= score.auc.value <= score.auc.high <= 1 for score in scores)
+
+
+@pytest.mark.slow
+def test_the_shipped_network_tells_simulated_patients_apart():
+    found = []
+    for size in (0.5, 1.2):
+        study = ct(shape=(96, 96, 10), n_frames=32, physiology=Physiology(lesion_size=size), seed=11)
+        found.append(core_reply.ask(core_reply.shipped(), study.series, still=True).chance)
+    assert found[0] < 0.5 < found[1]

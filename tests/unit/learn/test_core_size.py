@@ -75,6 +75,26 @@ def test_labels_are_by_volume():
     made = core_size.fit(volume_case(60.0), 8)
     assert made["image"].shape == (2, 32, 8, 8)
     assert made["volume"].tolist() == [60.0]
+    assert (made["heat"] == -1).all()
+
+
+def test_where_the_core_lies_is_shown_at_the_size_of_the_image(study):
+    image, levels = core_size.network_input(study.series, still=True)
+    core = np.asarray(study.truth.masks["core"])
+    cells = core_size.core_map(core, study.series, levels)
+    for k, one in zip(levels.slices, cells, strict=True):
+        area = core[:, :, k].sum() * np.prod(study.series.grid.spacing_mm[:2])
+        assert one.sum() / 100 * 3.125**2 == pytest.approx(area, rel=0.05, abs=30)
+    case = core_size.make_case(image, core_ml=50.0, patient="p", levels=levels, core=cells)
+    for size in (128, 64):
+        heat = core_size.fit(case, size)["heat"]
+        assert heat.shape == (2, size // 2, size // 2)
+        assert heat.mean() == pytest.approx(cells.mean() / 100, rel=0.01)
+    full = core_size.fit(case, 128)
+    i = int(cells.sum(axis=(1, 2)).argmax())
+    rise = full["image"][i].max(axis=0) - full["image"][i][0]
+    inside = np.kron(full["heat"][i] > 0.5, np.ones((2, 2))) > 0
+    assert rise[inside].mean() < 0.8 * rise[inside[:, ::-1]].mean()  # the other side fills more
 
 
 class Oracle:

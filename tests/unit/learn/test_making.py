@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bolus.core.errors import BadInput, BadRecipe
+from bolus.learn.angiograms import options
 from bolus.learn.cases import Case, read_manifest
 from bolus.learn.making import bring_in, orders, simulate
 
@@ -32,6 +33,16 @@ def test_orders_have_seeds_of_their_own():
     assert len(seeds) == 200
     assert orders(5, seed=4, setting="A", size=16) == WANTED
     assert orders(3, seed=4, setting="A", size=16) == WANTED[:3]
+
+
+def test_arteries_are_injected_in_turn_and_nothing_else_changes():
+    asked = orders(5, seed=4, setting="A", size=16, vessels=("carotid", "vertebral"))
+    assert [order.vessel for order in asked] == ["carotid", "vertebral", "carotid", "vertebral", "carotid"]
+    for drawn, order in zip(WANTED, asked, strict=True):
+        before, after = options(drawn), options(order)
+        assert after["vessel"] == order.vessel
+        assert {**after, "vessel": "", "clot": ""} == {**before, "vessel": "", "clot": ""}
+        assert after["clot"] == "none" or order.vessel == "carotid"
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])

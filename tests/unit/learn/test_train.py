@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from bolus.learn.tasks import TASKS
 torch = pytest.importorskip("torch")
 
 from bolus.learn import checkpoint  # noqa: E402
-from bolus.learn.export import network_of  # noqa: E402
+from bolus.learn.export import live, network_of  # noqa: E402
 from bolus.learn.train import Run, train  # noqa: E402
 
 TASK = TASKS["ica"]
@@ -248,3 +250,48 @@ def test_it_learns_on_a_gpu(tubes, tmp_path, precision):
     recipe = replace(TINY, epochs=40, augment=(), lr=5e-3, precision=precision)
     split = split_patients(tubes.patients, seed=1)
     assert train(TASK, recipe, tubes, split, run=Run(tmp_path / "run", device="cuda")) > 0.6
+
+
+class Board:
+    """Stands in for TensorBoard's writer."""
+
+    drawn: ClassVar[list[tuple[str, int]]] = []
+
+    def __init__(self, folder):
+        folder.mkdir(parents=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def add_scalar(self, name, value, step):
+        assert np.isfinite(value)
+        self.drawn.append((name, step))
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_curves_are_drawn_where_tensorboard_is_installed(tubes, tmp_path, monkeypatch, installed):
+    Board.drawn.clear()
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Board))
+    monkeypatch.setattr("bolus.learn.train.find_spec", lambda _name: object() if installed else None)
+    trained(tubes, tmp_path / "run", replace(TINY, epochs=2))
+    names = {"lr", "loss", "dice"}
+    assert set(Board.drawn) == ({(name, step) for name in names for step in (1, 2)} if installed else set())
+    assert (tmp_path / "run" / "tensorboard").is_dir() is installed
+    assert len(log(tmp_path / "run")) == 2
+
+
+def test_a_training_answers_without_being_exported(tubes, tmp_path):
+    trained(tubes, tmp_path / "run", replace(TINY, epochs=1))
+    network = live(TASK, tmp_path / "run")
+    image = np.random.default_rng(0).random((2, 1, 48, 48), dtype=np.float32)
+    with torch.inference_mode():
+        wanted = network_of(TASK, replace(TINY, epochs=1), tmp_path / "run" / "best.safetensors")(
+            torch.from_numpy(image)
+        )
+    np.testing.assert_array_equal(network(image), wanted.numpy())
+    assert network.card.task == "ica"
+    with pytest.raises(ShapeMismatch):
+        network(np.repeat(image, 2, axis=1))

@@ -175,7 +175,7 @@ def test_each_frame_may_move_the_mask_by_its_own_shift(truth, run_of):
 
 
 def test_reversed_masks_are_counted_from_the_first_of_all_ranges():
-    """PS3.3 C.7.6.10.1.1: MFN = (FCFN - TID Offset) - (CFN - FCFN), FCFN the first frame of the first pair."""
+    """PS3.3 C.7.6.10.1.1: MFN = (FCFN - TID Offset) - (CFN - FCFN), FCFN the first of the first pair."""
     operation = MaskOperation("REV_TID", ranges=((9, 11), (12, 14)), offset=2)
     masks, spoilt = masks_of((operation,), 16, 16)
     named = {frame: mask.frames for frame, mask in enumerate(masks) if mask.frames}

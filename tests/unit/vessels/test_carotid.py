@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from bolus.core.errors import NoVessel, ShapeMismatch
 from bolus.core.grid import Grid
@@ -79,9 +80,9 @@ def test_shapes_must_fit():
         find_carotid(contrast, picture[1:], field)
 
 
-def test_the_input_is_the_mean_over_the_mask():
+def test_the_whole_input_is_the_mean_over_the_mask():
     contrast, _, _ = run()
-    found = carotid_input(contrast, ICA[..., None], "drawn by hand")
+    found = carotid_input(contrast, ICA[..., None], "drawn by hand", whole=True)
     expected = contrast.curves[ICA.ravel()].mean(axis=0)
     assert np.allclose(found.aif.values, expected, atol=1e-6)
     assert (found.aif.origin, found.aif.unit, found.vof) == ("drawn by hand", Unit.NAT, None)
@@ -89,6 +90,28 @@ def test_the_input_is_the_mean_over_the_mask():
     assert found.aif.quality["peak"] == pytest.approx(0.6, abs=0.05)
     with pytest.raises(NoVessel):
         carotid_input(contrast, np.zeros((SIZE, SIZE, 1), dtype=bool), "")
+
+
+def test_the_faintest_quarter_of_the_mask_is_left_out():
+    contrast, _, _ = run()
+    found = carotid_input(contrast, ICA[..., None], "drawn by hand")
+    tops = contrast.curves[ICA.ravel()].max(axis=1)
+    used = tops >= np.quantile(tops, 0.25)
+    assert np.allclose(found.aif.values, contrast.curves[ICA.ravel()][used].mean(axis=0), atol=1e-6)
+    assert found.aif.quality["n_voxels"] == np.count_nonzero(used)
+    assert len(found.aif.voxels) == ICA.sum()
+    assert "faintest quarter" in found.aif.origin
+
+
+def test_a_generous_outline_gives_the_same_curve():
+    """Pixels beside the artery are the faintest: a third as many of them as of the artery change little."""
+    contrast, _, _ = run()
+    rim = ndimage.binary_dilation(ICA, iterations=1) & ~ICA
+    wide = ICA | (rim & (np.cumsum(rim).reshape(rim.shape) <= 0.3 * ICA.sum()))
+    narrow, broad = (carotid_input(contrast, mask[..., None]).aif.values for mask in (ICA, wide))
+    everything = carotid_input(contrast, wide[..., None], whole=True).aif.values
+    assert broad.max() == pytest.approx(narrow.max(), rel=0.05)
+    assert everything.max() < 0.9 * narrow.max()
 
 
 def test_small_parts_are_left_out_only_where_one_part_is_most_of_it():

@@ -44,6 +44,8 @@ class Bench:
         Of a cross-validation, by patient.
     external
         Cases of another site, with truth; None: there are none.
+    threads
+        Of the processor, for trainings; 0: all.
     """
 
     task: Task
@@ -58,6 +60,7 @@ class Bench:
     begin_with: Path | None = None
     folds: int = 10
     external: Manifest | None = None
+    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ SMALL: Final[Mapping[str, Choice]] = MappingProxyType(
         "minima and map": {
             "network": "clot_pointer",
             "options": {"width": 16, "windows": 15, "stride": 2},
-            "loss": "clot_place",
+            "loss": "clot_region",
         },
         "small + GRU": {"options": {"cnn": "small", "readout": "mean+max", **_SHAPE}},
         "small + LSTM": {"options": {"cnn": "small", "recurrent": "lstm", "readout": "mean+max", **_SHAPE}},

@@ -77,8 +77,7 @@ def _cell(one: Mapping[str, Any]) -> str:
 
 def _trained(bench: Bench, name: str, recipe: TrainRecipe, split: Split) -> dict[str, Any]:
     """Train, or take up a training that was stopped; return Dice on the validation patients."""
-    from bolus.learn.export import export
-    from bolus.learn.infer import load
+    from bolus.learn.export import live
     from bolus.learn.train import Run, train
 
     folder = bench.out / "trainings" / name
@@ -87,14 +86,12 @@ def _trained(bench: Bench, name: str, recipe: TrainRecipe, split: Split) -> dict
         document: dict[str, Any] = files.read_json(done, "a finished training")
         return document
     try:
-        train(bench.task, recipe, bench.cases, split, run=Run(folder, resume=True))
+        train(bench.task, recipe, bench.cases, split, run=Run(folder, resume=True, threads=bench.threads))
     except BadRecipe as error:
         if "diverged" not in str(error):
             raise
         return {"mean": None, "sd": None, "n": 0}
-    export(bench.task, folder, folder / "network.onnx")
-    network = load(folder / "network.onnx", task=bench.task.name)
-    rows = evaluate(bench.task, network, bench.cases.of(split.validation))
+    rows = evaluate(bench.task, live(bench.task, folder), bench.cases.of(split.validation))
     dice = np.array([row.scores["dice"] for row in rows])
     result = {"mean": float(dice.mean()), "sd": float(dice.std(ddof=1)), "n": int(dice.size)}
     files.write_json(done, result)

@@ -52,24 +52,26 @@ class ClotPointer(nn.Module):
                 nn.ReLU(inplace=True),
             )
         self.unet = UNet(width if stride > 1 else seen, width, width)
-        self.where = nn.Conv2d(width, 1, 1)
+        self.maps = nn.Conv2d(width, 2, 1)
         self.label = nn.Linear(2 * width, 1)
 
     def forward(self, triplets: Any) -> Any:
-        """Return log-odds `(cases, 2, y, x)` of pictures of three frames `(cases, pictures, 3, y, x)`.
+        """Return log-odds `(cases, 3, y, x)` of pictures of three frames `(cases, pictures, 3, y, x)`.
 
         The first channel says where the clot is, if there is one: its softmax over all pixels. The second is
-        the same everywhere: the log-odds of there being one.
+        the same everywhere: the log-odds of there being one. The third are the log-odds of each pixel's blood
+        to be missing or late.
         """
         shown = torch.asinh(minima(triplets.flatten(1, 2), self.windows))  # thin vessels beside the carotid
         shown = shown.contiguous(memory_format=torch.channels_last)
         features = self.unet(self.stem(shown) if self.stride > 1 else shown)
-        where = self.where(features).float()
+        maps = self.maps(features).float()
         label = self.label(torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1)).float()
-        label = label + _log_mean_exp(where)
+        label = label + _log_mean_exp(maps[:, :1])
         if self.stride > 1:
-            where = functional.interpolate(where, size=shown.shape[-2:], mode="bilinear", align_corners=False)
-        return torch.cat([where, label[:, :, None, None].expand_as(where)], dim=1)
+            maps = functional.interpolate(maps, size=shown.shape[-2:], mode="bilinear", align_corners=False)
+        where, lost = maps[:, :1], maps[:, 1:]
+        return torch.cat([where, label[:, :, None, None].expand_as(where), lost], dim=1)
 
 
 def _log_mean_exp(where: Any) -> Any:

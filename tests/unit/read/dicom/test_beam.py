@@ -71,7 +71,7 @@ def test_mask_operations_count_from_zero(tmp_path, dicom):
 
 
 def test_a_mask_shift_is_written_down_first_and_across_second(tmp_path, dicom):
-    """PS3.3 table C.7-16: a pair of vertical (row spacing) and horizontal (column spacing) shift of the mask."""
+    """PS3.3 table C.7-16: a vertical (row spacing) and a horizontal (column spacing) shift of the mask."""
     moved = item(MaskOperation="AVG_SUB", MaskFrameNumbers=1, MaskSubPixelShift=[2.0, 0.5])
     found = beam(tmp_path, dicom, MaskSubtractionSequence=Sequence([moved]))
     right, down = found.operations[0].shift_of(3)
