@@ -81,14 +81,14 @@ weights-maps: $(STAMP)  ## train the networks of `--method unet` and `temp-pix2p
 	$(LEARN) train ctp-unet --data $(MAPS)/ctp --preset small -o $(MAPS)/unet --begin-with $(MAPS)/unet-64/best.safetensors \
 		--set lr=1e-3 --epochs 12 --threads 1 --resume
 	$(LEARN) export dsc-gan --run $(MAPS)/temp -o $(MAPS)/temp/dsc-gan.onnx --half  # what is scored is what is shipped
-	$(LEARN) export ctp-unet --run $(MAPS)/unet -o $(MAPS)/unet/ctp-unet.onnx --half
+	$(LEARN) export ctp-unet --run $(MAPS)/unet -o $(MAPS)/unet/ctp-unet.onnx
 	$(LEARN) evaluate dsc-gan --run $(MAPS)/temp --data $(MAPS)/dsc -o $(MAPS)/scores-dsc
 	$(LEARN) evaluate dsc-gan --run $(MAPS)/temp --data $(MAPS)/dsc-B -o $(MAPS)/scores-dsc-B
 	$(LEARN) evaluate ctp-unet --run $(MAPS)/unet --data $(MAPS)/ctp -o $(MAPS)/scores-ctp
 	$(LEARN) evaluate ctp-unet --run $(MAPS)/unet --data $(MAPS)/ctp-B -o $(MAPS)/scores-ctp-B
 	$(LEARN) export dsc-gan --run $(MAPS)/temp -o src/bolus/learn/weights/temp-pix2pix.onnx --half \
 		--scores simulated=$(MAPS)/scores-dsc/scores.json --scores shifted=$(MAPS)/scores-dsc-B/scores.json
-	$(LEARN) export ctp-unet --run $(MAPS)/unet -o src/bolus/learn/weights/ctp-unet.onnx --half \
+	$(LEARN) export ctp-unet --run $(MAPS)/unet -o src/bolus/learn/weights/ctp-unet.onnx \
 		--scores simulated=$(MAPS)/scores-ctp/scores.json --scores shifted=$(MAPS)/scores-ctp-B/scores.json
 
 CORE := $(WEIGHTS)/core-size

@@ -19,6 +19,7 @@ from bolus.learn import agreement
 from bolus.learn.cases import Case, CaseSet, Manifest
 from bolus.learn.evaluate import evaluate
 from bolus.learn.experiments.bench import Bench, Finished, shown, trained
+from bolus.learn.image_scores import mse
 from bolus.learn.infer import Network
 from bolus.learn.maps import CTP, chosen
 from bolus.learn.raters import RATERS, outlines
@@ -97,7 +98,7 @@ def dose(bench: Bench) -> Finished:
             dosed = with_dose(case, step, factor, np.random.default_rng([7, i]))
             found = bench.task.answer(network, dosed)
             whose.append(case.patient)
-            for name, value in _dose_scores(bench, found, case).items():
+            for name, value in _dose_scores(found, case).items():
                 scores.setdefault(name, []).append(value)
         told = {name: over_patients(values, whose) for name, values in scores.items()}
         numbers.append({"every": step, "noise": factor} | {n: asdict(t) for n, t in told.items() if t})
@@ -136,11 +137,14 @@ def noise_of(case: Case) -> float:
     return float(1.4826 * np.median(np.abs(gaps)) / np.sqrt(2.0))
 
 
-def _dose_scores(bench: Bench, found: Float32s, case: Case) -> dict[str, float]:
-    all_scores = bench.task.score(found, case)
-    late = [(maps[2] > 6.0) & (case.extra["brain"] > 0) for maps in (found, case.target)]
-    alike = dice(late[0], late[1]) if late[1].any() else float("nan")
-    return {name: all_scores.get(f"{name} MSE in brain", np.nan) for name in CTP.maps} | {"Dice": alike}
+def _dose_scores(found: Float32s, case: Case) -> dict[str, float]:
+    brain = case.extra["brain"] > 0
+    errors = {
+        name: mse(CTP.scaled(name, one), CTP.scaled(name, truth), brain)
+        for name, one, truth in zip(CTP.maps, found, case.target, strict=True)
+    }
+    late = [(maps[2] > 6.0) & brain for maps in (found, case.target)]
+    return errors | {"Dice": dice(late[0], late[1]) if late[1].any() else float("nan")}
 
 
 def _mse(bench: Bench, network: Network, patients: Sequence[str], name: str) -> float:
