@@ -159,6 +159,32 @@ def test_a_segmenter_doubts_what_its_guard_does_not_know(shallow, injections, tm
     assert max(doubts[0], doubts[2]) < 0.5 < min(doubts[1], doubts[3])
 
 
+def test_the_command_teaches_and_says_what_is_flagged(shallow, injections, tmp_path):
+    from typer.testing import CliRunner
+
+    from bolus.apps.cli import app
+
+    words = ("--weights", shallow, "--data", injections.folder, "-o", tmp_path / "net.onnx")
+    done = CliRunner().invoke(app, ["learn", "guard", "ica", *map(str, words)])
+    assert done.exit_code == 0, done.output
+    assert "vertebral" in done.output
+    assert guard_of(infer.load(tmp_path / "net.onnx", task="ica", threads=1)) is not None
+    refused = CliRunner().invoke(app, ["learn", "guard", "thrombus", *map(str, words)])
+    assert refused.exit_code == 2
+    assert "only networks that outline the carotid" in refused.output
+
+
+def test_the_shipped_network_has_a_guard_that_was_scored_elsewhere():
+    told = ica.carotid().guard
+    assert told is not None
+    for name in ("site A, other patients", "site B"):
+        scores = told.scores[name]
+        views = sum(scores[kind]["views"] for kind in ("vertebral", "external"))
+        found = sum(scores[kind]["views"] * scores[kind]["above 0.5"] for kind in ("vertebral", "external"))
+        assert found / views >= 0.95
+        assert scores["carotid"]["above 0.5"] < 0.1
+
+
 def test_a_network_without_a_guard_has_no_doubts(bright):
     minip = np.random.default_rng(0).random((40, 40, 1), dtype=np.float32)
     assert ica.segmenter(bright, threads=1).doubt(minip, np.ones(minip.shape, dtype=bool)) is None
