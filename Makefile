@@ -67,21 +67,21 @@ weights-net: $(STAMP)  ## train the network of `--method net` that is shipped, f
 		--scores simulated=$(NET)/scores/scores.json --scores shifted=$(NET)/scores-shifted/scores.json
 
 MAPS := $(WEIGHTS)/maps
-weights-maps: $(STAMP)  ## train the networks of `--method unet` and `temp-pix2pix` that are shipped: a quarter of an hour
+AGAIN := --threads 1 --resume
+weights-maps: $(STAMP)  ## train the networks of `--method unet` and `temp-pix2pix` that are shipped: half an hour of one processor
 	$(LEARN) data simulate dsc-gan -o $(MAPS)/dsc --patients 44 --size 128 --seed 1 --setting A
-	$(LEARN) data simulate ctp-unet -o $(MAPS)/ctp --patients 40 --size 128 --seed 1 --setting A
-	$(LEARN) data simulate dsc-gan -o $(MAPS)/dsc-B --patients 12 --size 128 --seed 2 --setting B
-	$(LEARN) data simulate ctp-unet -o $(MAPS)/ctp-B --patients 8 --size 128 --seed 2 --setting B
+	$(LEARN) data simulate ctp-unet -o $(MAPS)/ctp --patients 28 --size 128 --seed 1 --setting A
+	$(LEARN) data simulate dsc-gan -o $(MAPS)/dsc-B --patients 8 --size 128 --seed 2 --setting B
+	$(LEARN) data simulate ctp-unet -o $(MAPS)/ctp-B --patients 6 --size 128 --seed 2 --setting B
 	$(LEARN) data split --data $(MAPS)/dsc -o $(MAPS)/dsc --parts 0.68,0.07,0.25
-	$(LEARN) data split --data $(MAPS)/ctp -o $(MAPS)/ctp --parts 0.68,0.07,0.25
-	$(LEARN) train dsc-gan --data $(MAPS)/dsc --preset small -o $(MAPS)/temp-64 --set size=64 --epochs 10 --threads 1 --resume
-	$(LEARN) train dsc-gan --data $(MAPS)/dsc --preset small -o $(MAPS)/temp --begin-with $(MAPS)/temp-64/best.safetensors \
-		--set lr=1e-3 --epochs 4 --threads 1 --resume
-	$(LEARN) train ctp-unet --data $(MAPS)/ctp --preset small -o $(MAPS)/unet-64 --set size=64 --epochs 10 --threads 1 --resume
-	$(LEARN) train ctp-unet --data $(MAPS)/ctp --preset small -o $(MAPS)/unet --begin-with $(MAPS)/unet-64/best.safetensors \
-		--set lr=1e-3 --epochs 12 --threads 1 --resume
+	$(LEARN) data split --data $(MAPS)/ctp -o $(MAPS)/ctp --parts 0.64,0.07,0.29
+	$(LEARN) train dsc-gan --data $(MAPS)/dsc -o $(MAPS)/temp-64 --set size=64 --epochs 10 $(AGAIN)
+	$(LEARN) train dsc-gan --data $(MAPS)/dsc -o $(MAPS)/temp-128 --begin-with $(MAPS)/temp-64/best.safetensors --set lr=1e-3 --epochs 3 $(AGAIN)
+	$(LEARN) train dsc-gan --data $(MAPS)/dsc -o $(MAPS)/temp --begin-with $(MAPS)/temp-128/best.safetensors --set lr=1e-3 --epochs 4 $(AGAIN)
+	$(LEARN) train ctp-unet --data $(MAPS)/ctp -o $(MAPS)/unet-64 --set size=64 --epochs 14 $(AGAIN)
+	$(LEARN) train ctp-unet --data $(MAPS)/ctp -o $(MAPS)/unet-128 --begin-with $(MAPS)/unet-64/best.safetensors --set lr=1e-3 --epochs 10 $(AGAIN)
+	$(LEARN) train ctp-unet --data $(MAPS)/ctp -o $(MAPS)/unet --begin-with $(MAPS)/unet-128/best.safetensors --set lr=2e-3 --epochs 14 $(AGAIN)
 	$(LEARN) export dsc-gan --run $(MAPS)/temp -o $(MAPS)/temp/dsc-gan.onnx --half  # what is scored is what is shipped
-	$(LEARN) export ctp-unet --run $(MAPS)/unet -o $(MAPS)/unet/ctp-unet.onnx
 	$(LEARN) evaluate dsc-gan --run $(MAPS)/temp --data $(MAPS)/dsc -o $(MAPS)/scores-dsc
 	$(LEARN) evaluate dsc-gan --run $(MAPS)/temp --data $(MAPS)/dsc-B -o $(MAPS)/scores-dsc-B
 	$(LEARN) evaluate ctp-unet --run $(MAPS)/unet --data $(MAPS)/ctp -o $(MAPS)/scores-ctp
