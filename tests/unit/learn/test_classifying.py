@@ -61,7 +61,7 @@ def answered(monkeypatch):
             for part, cases in parts.items()
         }
 
-    monkeypatch.setattr(classifying, "_fold", fold)
+    monkeypatch.setattr(classifying, "said_by_fold", fold)
     return asked
 
 
