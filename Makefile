@@ -92,12 +92,15 @@ weights-maps: $(STAMP)  ## train the networks of `--method unet` and `temp-pix2p
 		--scores simulated=$(MAPS)/scores-ctp/scores.json --scores shifted=$(MAPS)/scores-ctp-B/scores.json
 
 CORE := $(WEIGHTS)/core-size
-weights-core-size: $(STAMP)  ## train the core-size network that is shipped, from nothing: about half an hour of two processors
-	$(LEARN) data simulate core-size -o $(CORE)/cases --patients 300 --seed 1 --setting A --size 96
-	$(LEARN) data simulate core-size -o $(CORE)/test --patients 80 --seed 3 --setting A --size 96 --reference bolus
-	$(LEARN) data simulate core-size -o $(CORE)/shifted --patients 80 --seed 2 --setting B --size 96 --reference bolus
+CORE_PATIENTS ?= 106
+CORE_TESTS ?= 24
+CORE_MINUTES ?= 1.7
+weights-core-size: $(STAMP)  ## train the core-size network that is shipped, from nothing: about a quarter of an hour of one processor
+	$(LEARN) data simulate core-size -o $(CORE)/cases --patients $(CORE_PATIENTS) --seed 1 --setting A --size 96
+	$(LEARN) data simulate core-size -o $(CORE)/test --patients $(CORE_TESTS) --seed 3 --setting A --size 96 --reference bolus
+	$(LEARN) data simulate core-size -o $(CORE)/shifted --patients $(CORE_TESTS) --seed 2 --setting B --size 96 --reference bolus
 	$(LEARN) data split --data $(CORE)/cases -o $(CORE)/cases --parts 0.8,0.2,0
-	$(LEARN) train core-size --data $(CORE)/cases -o $(CORE)/run --minutes 10 --threads 1 --resume
+	$(LEARN) train core-size --data $(CORE)/cases -o $(CORE)/run --minutes $(CORE_MINUTES) --threads 1 --resume
 	$(LEARN) calibrate core-size --data $(CORE)/cases --run $(CORE)/run
 	$(LEARN) evaluate core-size --run $(CORE)/run --data $(CORE)/test -o $(CORE)/scores --part all
 	$(LEARN) evaluate core-size --run $(CORE)/run --data $(CORE)/shifted -o $(CORE)/scores-shifted --part all

@@ -3,9 +3,9 @@
 `python -m benchmarks.net [PATCHES] [WEIGHTS]` simulates PATCHES (12) to calibrate physics on and as many to
 compare on, for each setting, and prints: the mean squared error of the network's maps over that of the best
 of physics (`posterior` leaning on neighbours, `osvd` and `box` after the profile filter, `osvd` after a
-Gaussian; every map of each put right by the straight line that the first patches give), the Dice coefficient of
-Tmax > 6 s of the network (and of the best of physics), and how many true values lie within the network's
-intervals, by map. The seeds are none of the training's. A patch takes about 3 s.
+Gaussian; every map of each put right by the straight line that the first patches give), the Dice coefficient
+of Tmax > 6 s of the network (and of the best of physics), and how many true values lie within its intervals,
+by map. The seeds are none of the training's. A patch takes about 3 s.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class Setting:
     lesions: tuple[str, ...] = ("territory", "blobs")
 
     def design(self, rng: np.random.Generator) -> Design:
-        """Draw a patch of this setting: a usual bolus at site A, the site's own elsewhere."""
+        """Draw a patch of this setting: a usual bolus, 7-13 s wide, at site A, the site's own elsewhere."""
         drawn = patches.draw(self.site, SIZE, rng)
         if self.site == "A":
             usual = replace(
-                drawn.injection, beta_s=rng.uniform(5.0, 9.0) / (2.4 * drawn.injection.alpha**0.5)
+                drawn.injection, beta_s=rng.uniform(7.0, 13.0) / (2.4 * drawn.injection.alpha**0.5)
             )
             usual = replace(usual, onset_s=rng.uniform(6.0, 12.0), smear_s=0.0, second=0.0)
             drawn = replace(drawn, injection=usual, peak_hu=rng.uniform(200.0, 400.0))

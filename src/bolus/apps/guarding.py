@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -28,18 +29,19 @@ def guard(
     """Teach a network to tell when another artery was injected, from cases of both kinds."""
     terminal = Terminal()
     with terminal.reporting():
-        from bolus.learn import guard as guards
-        from bolus.learn import ica, infer
+        from bolus.learn import ica, infer, teaching
 
+        if find_spec("onnx") is None:
+            raise BadRecipe("a guard needs onnx", remedy="Install it with: pip install 'bolus[learn]'")
         if name != "ica":
             raise BadRecipe("only networks that outline the carotid have a guard", wanted="ica", found=name)
         folders = {label: Path(folder) for label, _, folder in (text.partition("=") for text in check or [])}
-        made = guards.teach(infer.load(weights or ica.SHIPPED, task=name), cases, out, folders)
+        made = teaching.teach(infer.load(weights or ica.SHIPPED, task=name), cases, out, folders)
     rows = [
         (label, kind, *(f"{value:g}" for value in told.values()))
         for label, found in made.scores.items()
         for kind, told in found.items()
     ]
-    header = ("cases", "injected", "views", *(f"chance above {limit:g}" for limit in guards.LIMITS))
+    header = ("cases", "injected", "views", *(f"chance above {limit:g}" for limit in teaching.LIMITS))
     terminal.table("", rows, header)
     terminal.say(f"network: {out}")

@@ -22,6 +22,8 @@ SHIPPED: Final = Path(__file__).parent / "weights" / "core-size.onnx"
 SURE: Final = 0.8
 """Chance from which the answer is yes, and 1 minus which it is no; between them it is not known."""
 _SITES: Final = ("A", "B")
+_FEWEST: Final = 10
+"""Patients without whom there is no score worth telling."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +56,7 @@ class LargeCore:
             question=f"Is the core {self.limit_ml:.0f} mL or larger?",
             modality=Modality.CT,
             how="The chance is that of the core's volume in the maps, by its interval; a network "
-            "that sees two slices and no maps answers beside it.",
+            "that sees two slices and no maps answers beside it." + _withheld(card.scores),
             caution="Not for diagnosis, nor for selecting patients for treatment.",
             trained_on=f"{n} simulated patients (the network)" if n else "",
             scores=_scores(card.scores),
@@ -194,7 +196,7 @@ def _percent(chance: float) -> Bounds:
 
 
 def _scores(scores: Mapping[str, Any]) -> tuple[Score, ...]:
-    """Return what maps and network reached on the patients that the card knows."""
+    """Return what maps and network reached on the patients that the card knows, where they are enough."""
     found = []
     for site in _SITES:
         known = scores.get(f"site {site}", {})
@@ -202,8 +204,19 @@ def _scores(scores: Mapping[str, Any]) -> tuple[Score, ...]:
             ("maps", known.get("rivals", {}).get("maps")),
             ("network", known.get("verdicts")),
         ):
-            if verdicts:
+            if verdicts and int(verdicts["all"]["cases"]) >= _FEWEST:
                 auc, n = verdicts["all"]["auc"], int(verdicts["all"]["cases"])
                 bounds = Bounds(*(float(auc[name]) for name in ("value", "low", "high")))
                 found.append(Score(f"simulated patients of site {site} by the {who}", n, bounds))
     return tuple(found)
+
+
+def _withheld(scores: Mapping[str, Any]) -> str:
+    """Say in how many of the card's patients the maps did not answer."""
+    told = []
+    for site in _SITES:
+        known = scores.get(f"site {site}", {})
+        if "verdicts" in known and "maps" in known.get("rivals", {}):
+            n, answered = (int(v["all"]["cases"]) for v in (known["verdicts"], known["rivals"]["maps"]))
+            told.append(f"{n - answered} of {n} of site {site}")
+    return f" Volumes were withheld in {' and '.join(told)}." if told else ""

@@ -64,8 +64,8 @@ def measured(result: Result) -> tuple[Lesions, Intervals]:
     return result.lesions, result.lesions.intervals
 
 
-def remarks(result: Result, limit_ml: float) -> dict[str, Any]:
-    """Return what the maps say of the core, for the cases that networks are compared on.
+def remarks(result: Result | None, limit_ml: float) -> dict[str, Any]:
+    """Return what the maps of a run say of the core, for the cases that networks are compared on.
 
     Returns
     -------
@@ -73,10 +73,9 @@ def remarks(result: Result, limit_ml: float) -> dict[str, Any]:
     where there is none.
     """
     names = ("maps_core_ml", "maps_low_ml", "maps_high_ml", "maps_chance")
-    try:
-        lesions, intervals = measured(result)
-    except BadInput:
+    if result is None or result.lesions is None or result.lesions.intervals is None:
         return dict.fromkeys(names)
+    lesions, intervals = measured(result)
     volume, bounds = lesions.volumes_ml["core"], intervals.volumes_ml["core"]
     numbers = (volume, *bounds, chance_above(limit_ml, volume, bounds, level=intervals.level))
     return {name: float(number) for name, number in zip(names, numbers, strict=True)}

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from bolus import pipeline
-from bolus.core.errors import BadRecipe
+from bolus.core.errors import BadInput, BadRecipe
 from bolus.core.recipe import DEFAULT
 from bolus.core.result import Result
 from bolus.learn.cases import Case
@@ -118,7 +118,7 @@ def simulate(order: Order) -> list[Case]:
     core = core_map(np.asarray(study.truth.masks["core"]), study.series, levels)
     volume = core_ml(study)["core"]
     case = make_case(image, core_ml=volume, patient=order.patient, levels=levels, core=core)
-    by_maps = {} if order.reference == "truth" else remarks(_run(study, drawn), MEDIAN_ML)
+    by_maps = {} if order.reference == "truth" else _by_maps(study, drawn)
     about = {
         **dict(case.meta),
         **by_maps,
@@ -129,6 +129,14 @@ def simulate(order: Order) -> list[Case]:
         "moves": drawn.motion,
     }
     return [replace(case, site=f"simulated {order.setting}", meta=about)]
+
+
+def _by_maps(study: Study, drawn: CtOptions) -> dict[str, Any]:
+    """Return what the maps say of the core; nothing where no maps can be made."""
+    try:
+        return remarks(_run(study, drawn), MEDIAN_ML)
+    except BadInput:
+        return remarks(None, MEDIAN_ML)
 
 
 def _run(study: Study, drawn: CtOptions) -> Result:

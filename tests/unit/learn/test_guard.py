@@ -10,7 +10,8 @@ from bolus.core.errors import BadInput, BadRecipe, ShapeMismatch
 from bolus.learn import ica, infer
 from bolus.learn.card import read_card, write_card
 from bolus.learn.cases import CaseSet, Entry, Manifest, read_manifest, write_case, write_manifest
-from bolus.learn.guard import Guard, changed, fit, flagged, guard_of, measured
+from bolus.learn.guard import Guard, guard_of, measured
+from bolus.learn.teaching import changed, fit, flagged
 
 pytest.importorskip("onnxruntime")
 
@@ -20,7 +21,7 @@ def blobs(n=40, seed=0):
     rng = np.random.default_rng(seed)
     other = np.arange(n) % 2 == 1
     features = rng.standard_normal((n, 4)) * np.array([1.0, 5.0, 0.1, 1.0])
-    features[:, 2] += 0.5 * other
+    features[:, 2] += 0.8 * other
     return features, ["vertebral" if one else "carotid" for one in other]
 
 
@@ -38,7 +39,7 @@ def test_rare_kinds_weigh_as_much_as_common_ones():
     features, kinds = blobs(400)
     few = [i for i, kind in enumerate(kinds) if kind == "carotid" or i % 18 == 1]
     guard = fit(features[few], [kinds[i] for i in few], {})
-    assert guard.other(np.array([0.0, 0.0, 0.25, 0.0])) == pytest.approx(0.5, abs=0.2)
+    assert guard.other(np.array([0.0, 0.0, 0.4, 0.0])) == pytest.approx(0.5, abs=0.2)
 
 
 def test_one_kind_alone_teaches_nothing():
@@ -125,7 +126,7 @@ def injections(tubes):
 
 
 def test_a_network_is_taught_without_changing_its_answer(shallow, injections, tmp_path):
-    from bolus.learn.guard import teach
+    from bolus.learn.teaching import teach
 
     before = infer.load(shallow, threads=1)
     out = tmp_path / "taught" / "net.onnx"
@@ -146,7 +147,7 @@ def test_a_network_is_taught_without_changing_its_answer(shallow, injections, tm
 
 
 def test_a_segmenter_doubts_what_its_guard_does_not_know(shallow, injections, tmp_path):
-    from bolus.learn.guard import teach
+    from bolus.learn.teaching import teach
 
     teach(infer.load(shallow, threads=1), injections.folder, tmp_path / "net.onnx", {})
     segment = ica.segmenter(tmp_path / "net.onnx", threads=1)
@@ -156,6 +157,32 @@ def test_a_segmenter_doubts_what_its_guard_does_not_know(shallow, injections, tm
         minip = cases.case(i).image[0].T[:, :, None]
         doubts.append(segment.doubt(minip, np.ones(minip.shape, dtype=bool)))
     assert max(doubts[0], doubts[2]) < 0.5 < min(doubts[1], doubts[3])
+
+
+def test_the_command_teaches_and_says_what_is_flagged(shallow, injections, tmp_path):
+    from typer.testing import CliRunner
+
+    from bolus.apps.cli import app
+
+    words = ("--weights", shallow, "--data", injections.folder, "-o", tmp_path / "net.onnx")
+    done = CliRunner().invoke(app, ["learn", "guard", "ica", *map(str, words)])
+    assert done.exit_code == 0, done.output
+    assert "vertebral" in done.output
+    assert guard_of(infer.load(tmp_path / "net.onnx", task="ica", threads=1)) is not None
+    refused = CliRunner().invoke(app, ["learn", "guard", "thrombus", *map(str, words)])
+    assert refused.exit_code == 2
+    assert "only networks that outline the carotid" in refused.output
+
+
+def test_the_shipped_network_has_a_guard_that_was_scored_elsewhere():
+    told = ica.carotid().guard
+    assert told is not None
+    for name in ("site A, other patients", "site B"):
+        scores = told.scores[name]
+        views = sum(scores[kind]["views"] for kind in ("vertebral", "external"))
+        found = sum(scores[kind]["views"] * scores[kind]["above 0.5"] for kind in ("vertebral", "external"))
+        assert found / views >= 0.95
+        assert scores["carotid"]["above 0.5"] < 0.1
 
 
 def test_a_network_without_a_guard_has_no_doubts(bright):

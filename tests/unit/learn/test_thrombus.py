@@ -141,3 +141,36 @@ def test_a_prediction_is_written_view_by_view(tmp_path):
     assert document["pair"]["chance"] == pytest.approx(0.9)
     assert len(document["said"]) == 3
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"AP.png", "LAT.png", "prediction.json"}
+
+
+@pytest.mark.slow
+def test_the_shipped_network_points_at_a_clot_of_the_carotid():
+    """An unseen simulated patient: the ring lies within 5 % of the width of the truth in both views."""
+    asked = thrombus.clot_finder()
+    run = xa(size=256, fps=3.0, clot="ICA", external=False, motion=False, seed=990_001)
+    results = asked.paired([pipeline.run(v.series, classifiers=(asked,)) for v in run.views.values()])
+    for result, view in zip(results, run.views.values(), strict=True):
+        (one,) = result.research
+        assert one.reply is Reply.YES
+        (marker,) = one.markers
+        assert np.hypot(marker.x - view.truth.clot_px[0], marker.y - view.truth.clot_px[1]) < 0.05 * 256
+
+
+def test_the_shipped_network_says_what_it_is_worth():
+    about = thrombus.clot_finder().about
+    assert "simulated" in about.trained_on
+    assert [score.data.rsplit(" ", 1)[-1] for score in about.scores] == ["A", "B"]
+    known = thrombus.clot_finder().network.card.calibration
+    assert {"temperature", "unsure", "pair", "place", "ranges"} <= known.keys()
+
+
+@pytest.mark.parametrize("shape", [(8, 256, 256), (120, 64, 64), (9, 1024, 768)])
+def test_the_shipped_network_takes_runs_of_any_size(shape):
+    frames = np.full(shape, runs.GREY, np.float32)
+    frames[shape[0] // 4 :, shape[1] // 2 :, shape[2] // 2] -= 80.0
+    network = thrombus.clot_finder().network
+    found = runs.raw_answer(network, runs.make_case(frames, patient="p", clot=False))
+    assert 0 <= found[1].min() == found[1].max() <= 1
+    place = runs.pointed(found, shape[1:])
+    assert 0 <= place.x < shape[2]
+    assert 0 <= place.y < shape[1]
