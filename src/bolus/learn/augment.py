@@ -150,11 +150,13 @@ def shorten(batch: Batch, generator: Any, *, least: float = 0.7) -> Batch:
     Parameters
     ----------
     batch, generator
-        What to change, and what draws: `image` of shape `(cases, pictures, 3, y, x)`.
+        What to change, and what draws: runs of shape `(cases, pictures, 3, y, x)`; others stay as they are.
     least
         Part of the run that is left at least.
     """
     image = batch["image"]
+    if image.ndim <= _IMAGE_AXES:
+        return batch
     n = image.shape[1] * image.shape[2]
     part = torch.where(
         _chosen(batch, generator), 1.0 - (1.0 - least) * torch.rand(len(image), generator=generator), 1.0

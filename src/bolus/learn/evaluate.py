@@ -164,7 +164,8 @@ def _write_pictures(
     from bolus.learn import pictures
 
     name = next(iter(rows[0].scores))
-    ranked = sorted((r for r in rows if np.isfinite(r.scores[name])), key=lambda r: r.scores[name])
+    sign = -1.0 if name == task.metric and task.mode == "min" else 1.0
+    ranked = sorted((r for r in rows if np.isfinite(r.scores[name])), key=lambda r: sign * r.scores[name])
     if not ranked:
         return []
     pictures.distribution(out / "distribution.png", ranked, name)

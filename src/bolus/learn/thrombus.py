@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from bolus.core.arrays import Float32s
-from bolus.core.errors import BadInput
+from bolus.core.errors import BadInput, BadRecipe
 from bolus.core.finding import Severity
 from bolus.core.grid import Grid
 from bolus.core.research import About, Bounds, Marker, Quantity, Reply, ResearchResult, Score
@@ -126,13 +126,21 @@ class ClotFinder:
 
 @cache
 def clot_finder() -> ClotFinder:
-    """Return what answers whether an X-ray run shows a clot, with the network that comes with `bolus`.
+    """Return what answers whether an X-ray run shows a clot, with the network of this installation.
 
     Raises
     ------
+    BadRecipe
+        If there is none: none comes with `bolus` until one reaches what it must.
     UnreadableFile, BadInput
-        If the weights are missing from the installation, or were changed.
+        If its card is missing, or it was changed.
     """
+    if not SHIPPED.is_file():
+        raise BadRecipe(
+            "this installation has no network for clots",
+            wanted=str(SHIPPED),
+            remedy="Train one with `make weights-thrombus`, or put an exported network and its card there.",
+        )
     return ClotFinder(load(SHIPPED, task=NAME))
 
 

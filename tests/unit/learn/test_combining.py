@@ -15,18 +15,18 @@ from bolus.learn.tasks import TASKS  # noqa: E402
 TRUTH = {f"p{i}": i % 2 == 0 for i in range(8)}
 
 
-def told(right, tested):
-    """Say the truth about patients whose number is below `right`, and the contrary about the others."""
-    said = {p: float(t if int(p[1:]) < right else not t) for p, t in TRUTH.items()}
+def told(*, good, tested):
+    """Say the truth about all validation patients, but faintly; or boldly the contrary."""
+    said = {p: 0.4 + 0.2 * t if good else float(not t) for p, t in TRUTH.items()}
     return combining.Told(said, {p: float(t == tested) for p, t in TRUTH.items()})
 
 
 def test_four_networks_are_chosen_by_validation_alone():
     networks = {
-        ("AP", "poor"): told(2, True),
-        ("AP", "good"): told(8, False),
-        ("LAT", "poor"): told(1, True),
-        ("LAT", "good"): told(7, False),
+        ("AP", "poor"): told(good=False, tested=True),
+        ("AP", "good"): told(good=True, tested=False),
+        ("LAT", "poor"): told(good=False, tested=True),
+        ("LAT", "good"): told(good=True, tested=False),
     }
     assert combining.best_four(networks, TRUTH) == [("AP", "good")] * 2 + [("LAT", "good")] * 2
 

@@ -21,9 +21,9 @@ CASES = [
 ]
 
 
-def test_pairs_are_means_of_views():
+def test_pairs_are_means_of_the_log_odds_of_views():
     pairs = paired(CASES)
-    assert [p.chance for p in pairs] == pytest.approx([0.6, 0.5, 0.3, 0.275])
+    assert [p.chance for p in pairs] == pytest.approx([0.66261, 0.5, 0.25, 0.26842], abs=1e-5)
     assert [p.truth for p in pairs] == [True, True, False, False]
     assert paired(CASES[::2]) == []
 

@@ -51,12 +51,12 @@ class CoreAnswer(nn.Module):
     def forward(self, output: Any) -> Any:
         """Return the probability `(cases, 1)` of log-odds of that shape.
 
-        Of a layer `(cases, 3, y, x)`, the probabilities of its first two channels, and of the third, the
-        logarithm of 1 + a volume, the volume [mL].
+        Of a layer `(cases, 3, y, x)`, the probabilities of its first two channels, and the third as it is:
+        the logarithm of 1 + the volume [mL].
         """
         if output.ndim == 2:
             return output.sigmoid()
-        return torch.cat([output[:, :2].sigmoid(), output[:, 2:].clamp(0.0, 6.0).expm1()], dim=1)
+        return torch.cat([output[:, :2].sigmoid(), output[:, 2:]], dim=1)
 
 
 class Identity(nn.Module):

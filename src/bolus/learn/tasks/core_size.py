@@ -59,7 +59,7 @@ CORE_SIZE: Final = Task(
     name="core-size",
     summary="Tells large cores from small ones by two slices of raw CT perfusion.",
     takes="ganglionic and supraganglionic slice, every 1.5 s, -50 to 250 HU, (cases, 2, 32, y, x)",
-    gives="chance of a large core, 0-1, (cases, 1); or after where it is, and before its volume [mL], "
+    gives="chance of a large core, 0-1, (cases, 1); or between where it is and log(1 + volume [mL]), "
     "(cases, 3, y, x)",
     channels=2,
     head="core",

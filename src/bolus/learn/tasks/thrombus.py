@@ -55,7 +55,7 @@ THROMBUS: Final = Task(
     mode="min",
     presets=MappingProxyType(
         {
-            # Ships. What is darkest over time, and a map of where.
+            # What is darkest over time, and maps of where the clot is and whose blood is missing or late.
             "small": TrainRecipe(
                 network="clot_pointer",
                 options={"width": 16, "windows": 15, "stride": 2},
