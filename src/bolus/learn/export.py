@@ -36,6 +36,8 @@ TOLERANCE: Final = 1e-4
 """Largest difference between the answers of PyTorch and onnxruntime."""
 HALF_TOLERANCE: Final = 5e-3
 """The same where weights are stored in 16 bits."""
+_MANY: Final = 12
+"""Scores a group that a card holds in full."""
 _FEWEST: Final = 512
 """Weights of fewer numbers stay in 32 bits: they save nothing."""
 _TRACED: Final = {"cases": 2, "pictures": 4, "y": 64, "x": 96}
@@ -79,11 +81,22 @@ def card_of(task: Task, run: Path, scores: Mapping[str, Any] | None = None) -> C
         gives=task.gives,
         data=files.read_json(run / DATA, "where the cases of the training come from"),
         recipe=recipes.read(run / RECIPE).as_dict(),
-        scores={"validation": validation, **(scores or {})},
+        scores={"validation": validation, **{name: _brief(one) for name, one in (scores or {}).items()}},
         intended_use=task.intended_use,
         not_for=task.not_for,
         calibration=calibrating.read(run),
     )
+
+
+def _brief(measured: Any) -> Any:
+    """Return all scores of all cases, and the first of other groups where they have many."""
+    if not isinstance(measured, Mapping) or "scores" not in measured:
+        return measured
+    groups = {
+        name: one if name == "all" or len(one) <= _MANY else dict(list(one.items())[:1])
+        for name, one in measured["scores"].items()
+    }
+    return {**measured, "scores": groups}
 
 
 def export(
