@@ -264,7 +264,8 @@ def test_a_run_can_be_asked_for_the_size_of_the_core(study: Path, tmp_path: Path
         "run", study / "dicom", "-o", out, "--no-motion", "--core-size", "--levels", "2,4"
     )
     assert code in {0, 4}, err
-    assert "research: Is the core 32 mL or larger?" in said
+    assert "core-size (research)" in said
+    assert "Is the core 32 mL or larger?" in said
     (found,) = json.loads((out / "summary.json").read_text(encoding="utf-8"))["research"]
     assert found["reply"] in {"yes", "no", "do not know", "refused"}
     assert {score["data"] for score in found["scores"]} >= {"simulated patients of site A by the maps"}

@@ -19,8 +19,10 @@ _RING: Final = 0.12
 
 
 def lines(result: Result) -> list[tuple[str, str]]:
-    """Return question and answer of each research result, for a table."""
-    return [(f"research: {one.about.question}", answer(one)) for one in result.research]
+    """Return name, question and answer of each research result, for a table."""
+    return [
+        (f"{one.about.name} (research)", f"{one.about.question} {answer(one)}") for one in result.research
+    ]
 
 
 def answer(one: ResearchResult) -> str:

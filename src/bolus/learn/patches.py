@@ -120,7 +120,10 @@ def simulate(order: Order) -> list[Case]:
     """
     rng = np.random.default_rng([order.seed, 5])
     design = draw(order.setting, order.size, rng)
-    return [case_of(make(design, rng), order, design, unlike=float(np.exp(ELSEWHERE * rng.normal())))]
+    patch = make(design, rng)
+    if not enhances(patch):
+        return []
+    return [case_of(patch, order, design, unlike=float(np.exp(ELSEWHERE * rng.normal())))]
 
 
 def site_of(setting: str) -> Site:
@@ -187,6 +190,13 @@ def filtered(
     """Filter curves `(voxels, t)` of a slice as a run does, by a filter's name and width [mm]."""
     voxels = Voxels(raw, times, mask[:, :, None], grid, Modality.CT, Unit.HU)
     return np.asarray(prepare.smooth(voxels, method=chosen[0], sigma_mm=chosen[1]).curves)
+
+
+def enhances(patch: Patch) -> bool:
+    """Tell whether half of the tissue shows contrast at all; noise may hide it."""
+    return (
+        sight.measure(patch.curves[patch.tissue[patch.mask]], sight.clock_of(patch.aif, patch.times))[0] > 0
+    )
 
 
 def case_of(patch: Patch, order: Order, design: Design, *, unlike: float = 1.0) -> Case:

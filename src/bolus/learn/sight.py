@@ -197,7 +197,7 @@ def maps_of(numbers: Float32s, scale: float) -> dict[str, Float32s]:
 
 
 def _unit(name: str, scale: float) -> float:
-    return {"CBF": scale / RATE_S, "CBV": scale}.get(name) or SECONDS[name]
+    return {"CBF": scale / RATE_S, "CBV": scale, **SECONDS}[name]
 
 
 def _weights(grid: Float64s, times: Float64s, dt: float) -> Float64s:

@@ -49,8 +49,12 @@ def run_volume(
     watch = Stopwatch(progress)
     scan = _prepare(series, recipe, watch, with_frames=mapper is not None and mapper.takes_frames)
     scan = replace(scan, place=place)
-    perfusion = _perfuse(scan, recipe, mapper, watch)
-    scan = replace(scan, raw=scan.raw.emptied(), contrast=perfusion.contrast, frames=None)
+    with watch("vessels"):
+        found = _vessels_for(mapper, scan, recipe)
+    with watch("steadying"):
+        scan = _steadied(scan, found.aif)
+    perfusion = _perfuse(scan, found, recipe, mapper, watch)
+    scan = replace(scan, raw=scan.raw.emptied(), frames=None)
     perfusion = _sure(perfusion, scan, recipe, watch)
     with watch("quality"):
         evidence = quality.Evidence(
@@ -119,18 +123,22 @@ class Perfusion:
     """What one arterial curve makes of a scan."""
 
     vessels: Vessels
-    contrast: Concentration
     maps: Maps
     lesions: Lesions
     findings: tuple[Finding, ...]
 
 
-def _perfuse(scan: Scan, recipe: Recipe, mapper: Mapper | None, watch: Stopwatch) -> Perfusion:
+def _perfuse(
+    scan: Scan, found: Vessels, recipe: Recipe, mapper: Mapper | None, watch: Stopwatch
+) -> Perfusion:
     """Make maps and lesions; once more from the healthy side if the artery lay behind the occlusion."""
-    found = _solve(scan, recipe, mapper, watch, avoid=None)
-    if vessels.is_ipsilateral_and_late(found.vessels, scan.raw, found.lesions):
-        return _solve(scan, recipe, mapper, watch, avoid=_hemisphere(found.lesions, scan.raw.grid))
-    return found
+    perfusion = _solve(scan, found, recipe, mapper, watch)
+    if not vessels.is_ipsilateral_and_late(found, scan.raw, perfusion.lesions):
+        return perfusion
+    with watch("vessels"):
+        avoid = _hemisphere(perfusion.lesions, scan.raw.grid)
+        found = _vessels_for(mapper, scan, recipe, avoid=avoid)
+    return _solve(scan, found, recipe, mapper, watch)
 
 
 def _sure(found: Perfusion, scan: Scan, recipe: Recipe, watch: Stopwatch) -> Perfusion:
@@ -146,25 +154,24 @@ def _sure(found: Perfusion, scan: Scan, recipe: Recipe, watch: Stopwatch) -> Per
     return replace(found, lesions=sure)
 
 
-def _solve(
-    scan: Scan, recipe: Recipe, mapper: Mapper | None, watch: Stopwatch, *, avoid: Mask | None
-) -> Perfusion:
-    with watch("vessels"):
-        found = _vessels_for(mapper, scan, recipe, avoid=avoid)
-    with watch("steadying"):
-        if scan.way_mm is not None:
-            steadied = deconvolve.without_motion(scan.contrast, found.aif, scan.way_mm)
-            scan = replace(scan, contrast=steadied)
+def _steadied(scan: Scan, aif: VesselCurve) -> Scan:
+    """Take what the head's motion left out of the filtered contrast, which is let go."""
+    if scan.way_mm is None:
+        return scan
+    return replace(scan, contrast=deconvolve.without_motion(scan.contrast, aif, scan.way_mm))
+
+
+def _solve(scan: Scan, found: Vessels, recipe: Recipe, mapper: Mapper | None, watch: Stopwatch) -> Perfusion:
     with watch("deconvolve"):
         mapped = (mapper.make if mapper else _by_physics)(scan, found.aif, recipe, watch.progress)
     with watch("lesions"):
         lesion, noticed = lesions.find_lesions(
             mapped.maps, scan.brain, scan.underlay, rule=recipe.rule, min_lesion_ml=recipe.min_lesion_ml
         )
-    return Perfusion(found, scan.contrast, mapped.maps, lesion, (*mapped.findings, *noticed))
+    return Perfusion(found, mapped.maps, lesion, (*mapped.findings, *noticed))
 
 
-def _vessels_for(mapper: Mapper | None, scan: Scan, recipe: Recipe, *, avoid: Mask | None) -> Vessels:
+def _vessels_for(mapper: Mapper | None, scan: Scan, recipe: Recipe, *, avoid: Mask | None = None) -> Vessels:
     """Find artery and vein; where there is no artery and none is needed, a stand-in is shown instead."""
     try:
         return _vessels(scan.raw, scan.brain, recipe, avoid=avoid)

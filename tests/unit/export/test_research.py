@@ -51,14 +51,14 @@ def test_each_answer_obeys_the_schema(make_result, one):
 def test_a_run_without_classifiers_has_no_research(small_result):
     assert summarise(small_result)["research"] == []
     assert "Research results" not in rendered(small_result)
-    assert not [label for label, _ in summary_lines(small_result) if label.startswith("research")]
+    assert not [label for label, _ in summary_lines(small_result) if label.endswith("(research)")]
 
 
 def test_the_table_holds_question_and_answer(make_result):
     rows = dict(summary_lines(make_result(research=(MARKED,))))
-    assert rows["research: Is the core 32 mL or more?"] == (
-        "yes, chance 0.93 (0.71-0.99), core volume 52 mL (41-66), core at column 12, row 30, slice 2, "
-        "within 5 pixels in 90 % of simulated patients"
+    assert rows["core-size (research)"] == (
+        "Is the core 32 mL or more? yes, chance 0.93 (0.71-0.99), core volume 52 mL (41-66), "
+        "core at column 12, row 30, slice 2, within 5 pixels in 90 % of simulated patients"
     )
     assert research.answer(REFUSAL) == "refused: one slice only"
     assert research.answer(UNSURE) == "do not know, chance 0.50"
