@@ -57,10 +57,10 @@ weights: $(STAMP)  ## train the carotid network that is shipped, from nothing: a
 
 NET := $(WEIGHTS)/net
 weights-net: $(STAMP)  ## train the network of `--method net` that is shipped, from nothing: half an hour of one processor
-	$(LEARN) data simulate net -o $(NET)/cases --patients 1700 --seed 1 --setting A --size 64
+	$(LEARN) data simulate net -o $(NET)/cases --patients 4000 --seed 1 --setting A --size 64
 	$(LEARN) data simulate net -o $(NET)/shifted --patients 80 --seed 2 --setting B --size 64
-	$(LEARN) data split --data $(NET)/cases -o $(NET)/cases --parts 0.93,0.02,0.05
-	$(LEARN) train net --data $(NET)/cases -o $(NET)/run --epochs 8 --threads 1 --resume
+	$(LEARN) data split --data $(NET)/cases -o $(NET)/cases --parts 0.95,0.02,0.03
+	$(LEARN) train net --data $(NET)/cases -o $(NET)/run --minutes 22 --threads 1 --resume
 	$(LEARN) evaluate net --run $(NET)/run --data $(NET)/cases -o $(NET)/scores
 	$(LEARN) evaluate net --run $(NET)/run --data $(NET)/shifted -o $(NET)/scores-shifted
 	$(LEARN) export net --run $(NET)/run -o src/bolus/learn/weights/net.onnx \
