@@ -82,7 +82,7 @@ def test_the_ensemble_is_the_mean_of_the_chances(bench, answered):
     found = conduct("ensemble", bench)
     answered.clear()
     said = [
-        classifying._fold(bench, recipe, split, f"fold-{i}")["external"]
+        classifying.said_by_fold(bench, recipe, split, f"fold-{i}")["external"]
         for i, (recipe, split) in enumerate([(bench.recipe, bench.split)] * 3)
     ]
     chances = np.mean([[c for _, c, _ in one] for one in said], axis=0)

@@ -120,8 +120,7 @@ def _all_folds(bench: Bench, recipe: TrainRecipe, stem: str) -> list[dict[str, S
 
 def said_by_fold(bench: Bench, recipe: TrainRecipe, split: Split, name: str) -> dict[str, Said]:
     """Train, or take up what is done, and return what the network says of validation and test patients."""
-    from bolus.learn.export import export
-    from bolus.learn.infer import load
+    from bolus.learn.export import live
     from bolus.learn.train import Run, train
 
     folder = bench.out / "trainings" / name
@@ -129,10 +128,9 @@ def said_by_fold(bench: Bench, recipe: TrainRecipe, split: Split, name: str) -> 
     known: dict[str, Said] = files.read_json(done, "a finished fold") if done.is_file() else {}
     if not known:
         train(bench.task, recipe, bench.cases, split, run=Run(folder, resume=True))
-        export(bench.task, folder, folder / "network.onnx")
     missing = {part: cases for part, cases in _sets(bench, split).items() if part not in known}
     if missing:
-        network = load(folder / "network.onnx", task=bench.task.name)
+        network = live(bench.task, folder)
         known |= {part: _said(bench, network, cases) for part, cases in missing.items()}
         files.write_json(done, known)
     return known
