@@ -211,7 +211,14 @@ def axes_of(task: Task, recipe: TrainRecipe) -> tuple[int | str, ...]:
 
 
 def write_onnx(network: Any, axes: tuple[int | str, ...], path: Path) -> None:
-    """Write a network as ONNX; axes with a name may have any size."""
+    """Write a network as ONNX; axes with a name may have any size.
+
+    Raises
+    ------
+    BadInput
+        If the exporter gave a named axis the size of the example.
+    """
+    _forget_kernels()
     example = torch.zeros(_sizes(axes, _TRACED))
     free = {
         i: torch.export.Dim(axis, min=_LEAST[axis]) for i, axis in enumerate(axes) if isinstance(axis, str)
@@ -230,6 +237,24 @@ def write_onnx(network: Any, axes: tuple[int | str, ...], path: Path) -> None:
             verbose=False,
         )
     _bare(path)
+    _require_free(path, axes)
+
+
+def _forget_kernels() -> None:
+    """Let PyTorch look up again what computes its recurrent layers.
+
+    The exporter puts loops of any length in their place while it traces, but PyTorch 2.13 remembers what an
+    earlier export in this process looked up last: loops as long as that export's example.
+    """
+    for layer in (torch.ops.aten.gru.input, torch.ops.aten.lstm.input):
+        layer._dispatch_cache.clear()
+
+
+def _require_free(path: Path, axes: tuple[int | str, ...]) -> None:
+    found = onnx.load(path).graph.input[0].type.tensor_type.shape.dim
+    fixed = [name for name, dim in zip(axes, found, strict=True) if isinstance(name, str) and dim.dim_value]
+    if fixed:
+        raise BadInput("the exporter fixed axes that must have any size", found=", ".join(fixed), where=path)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from bolus.learn.tasks import TASKS
 
 torch = pytest.importorskip("torch")
 
+from bolus.learn import export as exporting  # noqa: E402
 from bolus.learn.export import check_parity, export, network_of, write_onnx  # noqa: E402
 from bolus.learn.networks import HEADS, build  # noqa: E402
 from bolus.learn.train import Run, train  # noqa: E402
@@ -73,3 +74,27 @@ def test_the_full_size_network_is_exported_as_it_is(tmp_path):
     network = torch.nn.Sequential(build(recipe.network, 1, recipe.options), HEADS["foreground"]()).eval()
     write_onnx(network, IMAGES, tmp_path / "paper.onnx")
     assert check_parity(network, IMAGES, tmp_path / "paper.onnx") < 1e-4
+
+
+@pytest.mark.parametrize("recurrent", ["gru", "lstm"])
+def test_runs_of_any_length_may_be_shown_to_every_network_of_a_process(recurrent, tmp_path):
+    options = {"cnn": "small", "hidden": 4, "layers": 1, "recurrent": recurrent, "readout": "mean+max"}
+    axes = ("cases", "pictures", 3, 32, 32)
+    for _ in range(2):
+        network = torch.nn.Sequential(build("sequence", 3, options), HEADS["label"]()).eval()
+        write_onnx(network, axes, tmp_path / "net.onnx")
+        assert check_parity(network, axes, tmp_path / "net.onnx") < 1e-4
+
+
+def test_an_axis_that_the_exporter_fixes_is_refused(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    ports = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["cases", 4, 3])
+        for name in ("image", "answer")
+    ]
+    node = onnx.helper.make_node("Identity", ["image"], ["answer"])
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "one", ports[:1], ports[1:]))
+    onnx.save(model, tmp_path / "net.onnx")
+    exporting._require_free(tmp_path / "net.onnx", ("cases", 4, 3))
+    with pytest.raises(BadInput, match=r"(?s)any size.*pictures"):
+        exporting._require_free(tmp_path / "net.onnx", ("cases", "pictures", 3))
