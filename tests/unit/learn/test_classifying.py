@@ -47,7 +47,7 @@ def answered(monkeypatch):
     def fold(bench, recipe, split, name):
         rng = np.random.default_rng(len(asked))
         asked.append((name, recipe, split))
-        worse = 1.0 if name.startswith("fold") else 4.0
+        worse = 1.0 if name.startswith(("fold", "kernels-3-11")) else 4.0
         parts = classifying._sets(bench, split)
         return {
             part: [
@@ -97,7 +97,7 @@ def test_the_ablation_leaves_out_a_path(bench, answered):
     assert [row[0] for row in found.rows] == ["global and local", "global only", "local only"]
     kernels = [tuple(recipe.options["kernels"]) for _, recipe, _ in answered]
     assert kernels == [(3, 11)] * 3 + [(11,)] * 3 + [(3,)] * 3
-    assert [name for name, _, _ in answered][::3] == ["fold-0", "kernels-11-0", "kernels-3-0"]
+    assert [name for name, _, _ in answered][::3] == ["kernels-3-11-0", "kernels-11-0", "kernels-3-0"]
     with pytest.raises(BadRecipe, match="paths of the paper's network"):
         conduct("ablation", replace(bench, recipe=TASK.preset("small")))
 
@@ -112,6 +112,10 @@ def test_folds_are_trained_once(bench):
     found = conduct("ensemble", bench)
     assert said.stat().st_mtime_ns == before
     assert found.rows[0][3] == "6"
+    others = replace(bench, external=patients(bench.out / "c", 8, first=40))
+    assert conduct("ensemble", others).rows[0][3] == "8"
+    with pytest.raises(BadRecipe, match="resumed as it began"):
+        conduct("cross-validation", replace(bench, recipe=replace(bench.recipe, lr=1e-4)))
 
 
 @pytest.mark.slow

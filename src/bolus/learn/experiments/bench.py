@@ -93,20 +93,43 @@ class Finished:
         return f"# {self.title}\n\n{table}\n\nPublished, not reproduced: {self.published}\n"
 
 
+def take_up(
+    bench: Bench, name: str, recipe: TrainRecipe, split: Split, *, begin_with: Path | None = None
+) -> Path:
+    """Train a network under a name, or go on with a training that was stopped; return its folder.
+
+    Raises
+    ------
+    BadRecipe
+        If the folder holds a training of another recipe or split.
+    """
+    from bolus.learn.train import Run, train
+
+    folder = bench.out / "trainings" / name
+    run = Run(folder, resume=True, begin_with=begin_with, threads=bench.threads)
+    train(bench.task, recipe, bench.cases, split, run=run)
+    return folder
+
+
+def is_newer(made: Path, folder: Path) -> bool:
+    """Tell whether a file was made of the weights that a training has now."""
+    from bolus.learn.train import BEST
+
+    return made.is_file() and made.stat().st_mtime >= (folder / BEST).stat().st_mtime
+
+
 def trained(
     bench: Bench, name: str, recipe: TrainRecipe, split: Split, *, begin_with: Path | None = None
 ) -> Network:
     """Train a network under a name, or take up a training that was stopped, and load what it became."""
     from bolus.learn.export import export
     from bolus.learn.infer import load
-    from bolus.learn.train import Run, train
 
-    folder = bench.out / "trainings" / name
+    folder = take_up(bench, name, recipe, split, begin_with=begin_with)
     path = folder / "network.onnx"
-    if not path.is_file():
-        train(bench.task, recipe, bench.cases, split, run=Run(folder, resume=True, begin_with=begin_with))
+    if not is_newer(path, folder):
         export(bench.task, folder, path)
-    return load(path, task=bench.task.name)
+    return load(path, task=bench.task.name, threads=bench.threads)
 
 
 Experiment: TypeAlias = Callable[[Bench], Finished]

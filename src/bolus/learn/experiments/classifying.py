@@ -7,10 +7,13 @@ characteristic of the folds with its standard deviation.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from hashlib import sha256
+from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,7 +21,7 @@ from bolus.core.errors import BadRecipe
 from bolus.learn import files
 from bolus.learn.cases import Manifest
 from bolus.learn.evaluate import evaluate
-from bolus.learn.experiments.bench import Bench, Finished, shown
+from bolus.learn.experiments.bench import Bench, Finished, shown, take_up
 from bolus.learn.infer import Network
 from bolus.learn.recipe import TrainRecipe
 from bolus.learn.roc import auc, curve, folds_summary, mean_curve, with_interval
@@ -65,7 +68,7 @@ def ablation(bench: Bench) -> Finished:
     found: dict[str, list[float]] = {}
     for name, kernels in ARMS.items():
         options = {**bench.recipe.options, "kernels": list(kernels)}
-        stem = "fold" if not found else f"kernels-{kernels[0]}"
+        stem = "-".join(("kernels", *map(str, kernels)))
         runs = _all_folds(bench, replace(bench.recipe, options=options), stem)
         found[name] = [_area(one["test"]) for one in runs]
     return Finished(
@@ -121,19 +124,25 @@ def _all_folds(bench: Bench, recipe: TrainRecipe, stem: str) -> list[dict[str, S
 def said_by_fold(bench: Bench, recipe: TrainRecipe, split: Split, name: str) -> dict[str, Said]:
     """Train, or take up what is done, and return what the network says of validation and test patients."""
     from bolus.learn.export import live
-    from bolus.learn.train import Run, train
 
-    folder = bench.out / "trainings" / name
+    folder = take_up(bench, name, recipe, split)
     done = folder / "said.json"
-    known: dict[str, Said] = files.read_json(done, "a finished fold") if done.is_file() else {}
-    if not known:
-        train(bench.task, recipe, bench.cases, split, run=Run(folder, resume=True))
-    missing = {part: cases for part, cases in _sets(bench, split).items() if part not in known}
+    known: dict[str, Any] = files.read_json(done, "a finished fold") if done.is_file() else {}
+    sets = {part: (cases, _digest(folder, cases)) for part, cases in _sets(bench, split).items()}
+    missing = [part for part, (_, digest) in sets.items() if digest not in known.get(part, ())]
     if missing:
         network = live(bench.task, folder)
-        known |= {part: _said(bench, network, cases) for part, cases in missing.items()}
+        known |= {part: (sets[part][1], _said(bench, network, sets[part][0])) for part in missing}
         files.write_json(done, known)
-    return known
+    return {part: known[part][1] for part in sets}
+
+
+def _digest(folder: Path, cases: Manifest) -> str:
+    """Tell answers of these weights about these cases from others."""
+    from bolus.learn.train import BEST
+
+    asked = [[entry.file, entry.patient, entry.digest] for entry in cases.entries]
+    return sha256(f"{files.sha256(folder / BEST)} {json.dumps(asked)}".encode()).hexdigest()
 
 
 def _sets(bench: Bench, split: Split) -> dict[str, Manifest]:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from bolus.core.errors import BadRecipe
 from bolus.learn import files
 from bolus.learn.evaluate import evaluate
-from bolus.learn.experiments.bench import Bench, Finished, shown
+from bolus.learn.experiments.bench import Bench, Finished, is_newer, shown, take_up
 from bolus.learn.recipe import TrainRecipe
 from bolus.learn.splits import Split, reduced
 
@@ -78,19 +78,17 @@ def _cell(one: Mapping[str, Any]) -> str:
 def _trained(bench: Bench, name: str, recipe: TrainRecipe, split: Split) -> dict[str, Any]:
     """Train, or take up a training that was stopped; return Dice on the validation patients."""
     from bolus.learn.export import live
-    from bolus.learn.train import Run, train
 
-    folder = bench.out / "trainings" / name
-    done = folder / "validation.json"
-    if done.is_file():
-        document: dict[str, Any] = files.read_json(done, "a finished training")
-        return document
     try:
-        train(bench.task, recipe, bench.cases, split, run=Run(folder, resume=True, threads=bench.threads))
+        folder = take_up(bench, name, recipe, split)
     except BadRecipe as error:
         if "diverged" not in str(error):
             raise
         return {"mean": None, "sd": None, "n": 0}
+    done = folder / "validation.json"
+    if is_newer(done, folder):
+        document: dict[str, Any] = files.read_json(done, "a finished training")
+        return document
     rows = evaluate(bench.task, live(bench.task, folder), bench.cases.of(split.validation))
     dice = np.array([row.scores["dice"] for row in rows])
     result = {"mean": float(dice.mean()), "sd": float(dice.std(ddof=1)), "n": int(dice.size)}
