@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,11 +73,22 @@ def read_card(path: Path) -> Card:
         If it is missing or not a card.
     """
     document = files.read_json(path, "the card of the network")
-    names = {f.name for f in fields(Card)}
-    if not isinstance(document, dict) or document.get("kind") != KIND or set(document) - names - {"kind"}:
+    if not _is_card(document):
         raise UnreadableFile("not the card of a network", where=path)
     chosen = {name: value for name, value in document.items() if name != "kind"}
     return Card(**(chosen | {"not_for": tuple(chosen.get("not_for", ()))}))
+
+
+def _is_card(document: Any) -> bool:
+    """Tell whether a document has what a card has, each of its kind, and nothing else."""
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        return False
+    like = {"kind": "", **asdict(Card("", "", ""))}
+    needed = {"task", "takes", "gives"}
+    return needed <= set(document) <= set(like) and all(
+        isinstance(value, list if isinstance(like[name], tuple) else type(like[name]))
+        for name, value in document.items()
+    )
 
 
 def verify(card: Card, weights: Path) -> None:

@@ -77,6 +77,23 @@ def test_a_card_that_is_none_is_refused(bright, tmp_path):
             infer.load(path)
 
 
+@pytest.mark.parametrize(
+    "change", [{"files": None}, {"task": 3}, {"not_for": None}, {"recipe": []}, {"more": 1}]
+)
+def test_a_card_with_values_of_another_kind_is_refused(change, bright, tmp_path):
+    card = copied(bright, tmp_path).with_suffix(".json")
+    card.write_text(json.dumps(json.loads(card.read_text()) | change))
+    with pytest.raises(UnreadableFile, match="not the card"):
+        read_card(card)
+
+
+def test_a_card_that_lacks_its_task_is_refused(bright, tmp_path):
+    card = copied(bright, tmp_path).with_suffix(".json")
+    card.write_text(json.dumps({k: v for k, v in json.loads(card.read_text()).items() if k != "task"}))
+    with pytest.raises(UnreadableFile, match="not the card"):
+        read_card(card)
+
+
 def test_what_is_no_network_is_refused(tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes(b"not a network")
