@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -23,8 +22,6 @@ from bolus.learn.infer import Network
 from bolus.learn.maps import DSC
 from bolus.learn.score import Interval, over_patients
 
-PARTNERS: Final[Mapping[str, str]] = MappingProxyType({"temp_pix2pix": "temp-pix2pix", "pix2pix": "pix2pix"})
-"""Arms by the network of their recipe."""
 KINDS: Final = ("MAE", "NRMSE", "SSIM", "PSNR")
 MAPS: Final = tuple(DSC.maps)
 _SHOWN_WITHOUT_ARTERY: Final = 4
