@@ -170,11 +170,10 @@ def _line(row: Mapping[str, str | None], table: Path, number: int) -> Published:
 
 def _require_once(patients: list[str], table: Path) -> None:
     """Refuse a patient of two scans: cases are kept, and dealt to parts, by patient."""
-    for number, patient in enumerate(patients, 2):
-        if patient in patients[: number - 2]:
-            raise BadInput(
-                f"line {number} names a patient again", wanted="one scan a patient", found=patient, where=table
-            )
+    for i, patient in enumerate(patients):
+        if patient in patients[:i]:
+            what = f"line {i + 2} names a patient again"
+            raise BadInput(what, wanted="one scan a patient", found=patient, where=table)
 
 
 def _smir(case: Path, key: str) -> Path | None:
