@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bolus.apps.cli import app
+from bolus.phantom import ct, write_study
 
 pytestmark = pytest.mark.slow
 RUNNER = CliRunner(env={"BOLUS_DEBUG": "1"})
@@ -96,13 +97,40 @@ def test_a_study_tells_whether_maps_follow_flow(tmp_path: Path) -> None:
     words = ["phantom", "ct", "-o", tmp_path, "--size", 64, "--slices", 4, "--frames", 30, "--noise", 2]
     assert RUNNER.invoke(app, [str(w) for w in words]).exit_code == 0
 
-    code, text, _ = invoke(
-        "-o", tmp_path / "out", "--flow-response", tmp_path / "dicom", "--method", "csvd", "--json"
-    )  # fmt: skip
+    methods = ("--method", "csvd", "--method", "csvd:cutoff=0.15")
+    code, text, _ = invoke("-o", tmp_path / "out", "--flow-response", tmp_path / "dicom", *methods, "--json")
     told = json.loads(text)
 
     assert code == 0
     assert told == json.loads((tmp_path / "out" / "flow-response.json").read_text(encoding="utf-8"))
-    (row,) = told["methods"]
+    row, other = told["methods"]
     assert row["faithful"]
     assert row["slopes"]["CBV"] == pytest.approx(1.0, abs=0.1)
+    assert (row["method"], other["method"]) == ("csvd", "csvd:cutoff=0.15")
+    assert row["slopes"] != other["slopes"]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--osipi", "."), "measures nothing else; found --osipi"),
+        (("--seed", 3, "--fast"), "measures nothing else; found --fast, --seed"),
+        (("--method", "csvd", "--method", "magic"), "unknown deconvolution method"),
+        (("--method", "csvd:speed=3"), "speed"),
+        (("--method", "temp-pix2pix"), "is for other scans"),
+    ],
+)
+def test_a_flow_response_is_refused_before_any_work(words, text, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    write_study(ct(shape=(32, 32, 4), n_frames=10, seed=1), study)
+    code, _, err = invoke("-o", tmp_path / "out", "--flow-response", study / "dicom", *words)
+    assert code == 2, err
+    assert text in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_flow_response_replaces_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years")
+    code, _, err = invoke("-o", tmp_path, "--flow-response", tmp_path / "none")
+    assert code == 3
+    assert "thesis.txt" in err

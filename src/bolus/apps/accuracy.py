@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -10,9 +12,12 @@ import typer
 from bolus.apps.terminal import Terminal
 
 if TYPE_CHECKING:
+    from bolus.core.recipe import Recipe
+    from bolus.core.units import Modality
     from bolus.validate import FlowResponse
 
 RESPONSE: Final = "flow-response.json"
+KIND: Final = "bolus flow response"
 
 Out = Annotated[
     Path,
@@ -78,6 +83,7 @@ def validate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     terminal = Terminal(as_json=as_json, quiet=quiet)
     with terminal.reporting():
         if flow_response is not None:
+            _require_alone(fast=fast, osipi=osipi, bezier=bezier, seed=seed)
             _respond(flow_response, out, method or ["posterior", "net"], terminal)
             return
         validation.require_writable(out)
@@ -100,37 +106,75 @@ def validate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
         terminal.say(f"tables and figures: {written / 'validation.md'}")
 
 
+def _require_alone(**others: Any) -> None:
+    """Refuse options that say nothing to a flow response."""
+    from bolus.core.errors import BadRecipe
+
+    given = ", ".join(f"--{name}" for name, value in others.items() if value)
+    if given:
+        raise BadRecipe("--flow-response measures nothing else", found=given, remedy="Leave it out.")
+
+
 def _respond(study: Path, out: Path, methods: list[str], terminal: Terminal) -> None:
     """Measure how the maps of each method answer to scaled tissue, print it and write it down."""
     from bolus import learn, read
     from bolus import validate as validation
-    from bolus.core.recipe import Recipe
+    from bolus.export import folder
     from bolus.learn import files
 
+    manifest = folder.Manifest(RESPONSE, (KIND,))
+    folder.require_writable(out, manifest)
     series = read.load(study)
-    found = []
+    recipes = _recipes(methods, series.modality)
     with terminal.progress() as progress:
-        for name in methods:
-            recipe = Recipe(method=name)
-            found.append(validation.flow_response(series, recipe, mappers=learn.MAPPERS, progress=progress))
-    document = {"kind": "bolus flow response", "study": study.name, "methods": [_about(one) for one in found]}
-    files.write_json(out / RESPONSE, document)
+        found = {
+            name: validation.flow_response(series, recipe, mappers=learn.MAPPERS, progress=progress)
+            for name, recipe in recipes.items()
+        }
+    told = [_about(name, one) for name, one in found.items()]
+    document = {"kind": KIND, "study": study.name, "methods": told, "files": [RESPONSE]}
+    with folder.replaced(out, manifest) as made:
+        files.write_json(made / RESPONSE, document)
     if terminal.as_json:
         terminal.document(document)
     names = ("CBF", "CBV", "MTT")
     rows = [
-        (one.method, *(f"{one.slopes[name]:.2f}" for name in names), "yes" if one.faithful else "no")
-        for one in found
+        (name, *(f"{one.slopes[n]:.2f}" for n in names), "yes" if one.faithful else "no")
+        for name, one in found.items()
     ]
     terminal.table("flow response: slope of ln(map) against ln(k)", rows, ("method", *names, "follows flow"))
     terminal.say(f"flow response: {out / RESPONSE}")
 
 
-def _about(found: FlowResponse) -> dict[str, Any]:
+def _recipes(methods: list[str], modality: Modality) -> dict[str, Recipe]:
+    """Return the recipe of each method, with its options, before any is run."""
+    from bolus import learn
+    from bolus import validate as validation
+    from bolus.core.recipe import Recipe
+    from bolus.deconvolve import METHODS
+    from bolus.pipeline.mapper import require_mapper
+
+    recipes = {}
+    for text in methods:
+        if text.partition(":")[0] in METHODS:
+            (one,) = validation.candidates([text])
+            recipes[text] = Recipe(method=one.name, method_options=dict(one.options))
+        else:
+            recipes[text] = Recipe(method=text)
+        require_mapper(recipes[text], modality, learn.MAPPERS)
+    return recipes
+
+
+def _about(name: str, found: FlowResponse) -> dict[str, Any]:
     return {
-        "method": found.method,
+        "method": name,
         "factors": list(found.factors),
-        "slopes": dict(found.slopes),
-        "shifts_s": dict(found.shifts),
+        "slopes": _finite(found.slopes),
+        "shifts_s": _finite(found.shifts),
         "faithful": found.faithful,
     }
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Return numbers as JSON can hold them: a map that is shown nowhere has none."""
+    return {name: value if isfinite(value) else None for name, value in values.items()}

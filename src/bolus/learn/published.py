@@ -40,6 +40,7 @@ from bolus.core.errors import BadInput, UnreadableFile
 from bolus.learn.files import reason
 
 _UNITO: Final = re.compile(r"[A-Z]+-\d+")
+_CASE: Final = re.compile(r"case_\d+")
 _FILTERED: Final = "_Registered_Filtered_3mm_20HU"
 _SMIR: Final = {"CBF": "CT_CBF", "CBV": "CT_CBV", "MTT": "CT_MTT", "Tmax": "CT_Tmax", "lesion": "OT"}
 _NAMES: Final = ("CBF", "CBV", "MTT", "Tmax", "TTP", "centre")
@@ -90,7 +91,8 @@ def unitobrain(root: Path) -> list[Published]:
 def isles2018(root: Path) -> list[Published]:
     """Find the cases of ISLES 2018; those without maps, as in its test set, have none."""
     found = []
-    for case in sorted(root.glob("**/case_*"), key=lambda path: int(path.name.split("_")[-1])):
+    cases = [path for path in root.glob("**/case_*") if path.is_dir() and _CASE.fullmatch(path.name)]
+    for case in sorted(cases, key=lambda path: int(path.name.split("_")[-1])):
         files = {name: path for name, key in _SMIR.items() if (path := _smir(case, key))}
         study = _smir(case, "CT_4DPWI")
         if study is None:
@@ -123,14 +125,17 @@ def listed(table: Path) -> list[Published]:
     UnreadableFile
         If it is no such table.
     BadInput
-        If a line lacks the patient or the study, or a file that it names is not there.
+        If a line lacks the patient or the study, a file that it names is not there, a patient comes twice, or
+        the name of one cannot be that of a folder.
     """
     try:
         with table.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UnreadableFile("not a list of scans", where=table, found=reason(error)) from error
-    return _some([_line(row, table, i + 2) for i, row in enumerate(rows)], table, "patient,study,CBF,...")
+    found = [_line(row, table, i + 2) for i, row in enumerate(rows)]
+    _require_once([scan.patient for scan in found], table)
+    return _some(found, table, "patient,study,CBF,...")
 
 
 LAYOUTS: Final[Mapping[str, Callable[[Path], list[Published]]]] = MappingProxyType(
@@ -149,6 +154,10 @@ def _line(row: Mapping[str, str | None], table: Path, number: int) -> Published:
     patient, study, dt = (row.get("patient") or "").strip(), path("study"), (row.get("dt") or "").strip()
     if not patient or study is None:
         raise BadInput(f"line {number} lacks a patient or a study", wanted="patient,study,...", where=table)
+    if patient in {".", ".."} or set(patient) & set("/\\"):
+        raise BadInput(
+            f"line {number} has a patient whose name cannot be that of a folder", found=patient, where=table
+        )
     try:
         dt_s = float(dt) if dt else None
     except ValueError as error:
@@ -157,6 +166,14 @@ def _line(row: Mapping[str, str | None], table: Path, number: int) -> Published:
         ) from error
     maps = {name: place for name in _NAMES if (place := path(name))}
     return Published(patient, study, maps, path("lesion"), (row.get("site") or "").strip(), dt_s)
+
+
+def _require_once(patients: list[str], table: Path) -> None:
+    """Refuse a patient of two scans: cases are kept, and dealt to parts, by patient."""
+    for i, patient in enumerate(patients):
+        if patient in patients[:i]:
+            what = f"line {i + 2} names a patient again"
+            raise BadInput(what, wanted="one scan a patient", found=patient, where=table)
 
 
 def _smir(case: Path, key: str) -> Path | None:

@@ -13,7 +13,7 @@ from scipy.ndimage import median_filter
 from bolus.core.arrays import Float32s, Mask
 
 TISSUE_FLOW: Final = 5.0
-"""Pixels of the brain with less CBF than this in no map count as tissue [mL/100 g/min]: fluid has none."""
+"""Pixels of the brain whose CBF and 10 times CBV are together no more than this are fluid, not tissue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Healthy:
 
 
 Rate = Callable[[Float32s, Mask, Healthy], tuple[Mask, Mask]]
-"""Pixels of the brain with less CBF, and 10 times CBV, than this do not count as tissue: fluid has none."""
+"""Outlines core and hypoperfused tissue, by maps `(3, slices, y, x)`, tissue, and what is healthy."""
 
 
 def absolute(maps: Float32s, tissue: Mask, _healthy: Healthy) -> tuple[Mask, Mask]:

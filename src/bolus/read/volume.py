@@ -18,6 +18,8 @@ from bolus.read.nifti.header import read_header
 
 _TO_RAS: Final = np.diag([-1.0, -1.0, 1.0])
 _TOLERANCE_MM: Final = 0.1
+_UNEVEN: Final = 0.1
+"""Part of the usual step by which another may differ."""
 
 
 def load_volume(path: Path, grid: Grid) -> Volume:
@@ -39,7 +41,7 @@ def load_volume(path: Path, grid: Grid) -> Volume:
     UnreadableFile
         If there is no such image, or it is damaged.
     BadGeometry
-        If it is not one volume, or does not reach the grid.
+        If it is not one volume, lacks a slice or holds one twice, or does not reach the grid.
     """
     values, own = _from_dicom(path) if path.is_dir() else _from_nifti(path)
     if same_place(own, grid, _TOLERANCE_MM):
@@ -69,14 +71,15 @@ def _from_nifti(path: Path) -> tuple[Volume, Grid]:
 
 
 def _from_dicom(folder: Path) -> tuple[Volume, Grid]:
-    slices = [_slice(path) for path in sorted(folder.iterdir()) if path.is_file()]
+    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != "."]
+    slices = [_slice(path) for path in paths]
     if not slices:
         raise UnreadableFile("the folder of the map is empty", where=folder)
     along = np.cross(slices[0].ImageOrientationPatient[:3], slices[0].ImageOrientationPatient[3:])
     slices.sort(key=lambda one: float(along @ np.array(one.ImagePositionPatient, dtype=np.float64)))
     if len({(one.Rows, one.Columns, tuple(one.PixelSpacing)) for one in slices}) > 1:
         raise BadGeometry("slices of the map differ in size", where=folder)
-    affine = _affine(slices)
+    affine = _affine(slices, folder)
     stored = np.stack([_rescaled(one).T for one in slices], axis=-1)
     own = canonical((stored.shape[0], stored.shape[1], stored.shape[2]), affine)
     return np.ascontiguousarray(turn_canonical(stored, own)), own
@@ -88,6 +91,9 @@ def _slice(path: Path) -> Any:
         _ = found.pixel_array, found.ImagePositionPatient, found.ImageOrientationPatient, found.PixelSpacing
     except (OSError, InvalidDicomError, AttributeError, ValueError, RuntimeError) as error:
         raise UnreadableFile("no slice of a map", where=path, found=type(error).__name__) from error
+    if found.pixel_array.ndim != 2:
+        shape = " x ".join(map(str, found.pixel_array.shape))
+        raise BadGeometry("a slice of the map is no grey image", wanted="two axes", found=shape, where=path)
     return found
 
 
@@ -96,17 +102,33 @@ def _rescaled(one: Any) -> Volume:
     return np.asarray(one.pixel_array * slope + intercept, dtype=np.float32)
 
 
-def _affine(slices: list[Any]) -> Float64s:
+def _affine(slices: list[Any], folder: Path) -> Float64s:
     """Return the affine of slices in order (RAS) [mm]; one alone is as thick as it says."""
     directions = np.array(slices[0].ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
-    first, last = (np.array(one.ImagePositionPatient, dtype=np.float64) for one in (slices[0], slices[-1]))
+    places: Float64s = np.array([one.ImagePositionPatient for one in slices], dtype=np.float64)
     step = (
-        (last - first) / (len(slices) - 1)
+        _step(places, folder)
         if len(slices) > 1
         else np.cross(*directions) * float(slices[0].get("SliceThickness") or 1.0)
     )
     down, across = (float(mm) for mm in slices[0].PixelSpacing)
     affine = np.eye(4)
     affine[:3, :3] = _TO_RAS @ np.column_stack([directions[0] * across, directions[1] * down, step])
-    affine[:3, 3] = _TO_RAS @ first
+    affine[:3, 3] = _TO_RAS @ places[0]
     return affine
+
+
+def _step(places: Float64s, folder: Path) -> Float64s:
+    """Return the way from slice to slice, which must be the same throughout [mm]."""
+    ways = np.diff(places, axis=0)
+    usual = np.median(ways, axis=0)
+    gap = float(np.linalg.norm(usual))
+    worst = float(np.linalg.norm(ways - usual, axis=1).max())
+    if worst > max(_UNEVEN * gap, _TOLERANCE_MM):
+        raise BadGeometry(
+            "slices of the map are not evenly spaced: one is missing, or is there twice",
+            wanted=f"steps of {gap:.2f} mm",
+            found=f"one that differs by {worst:.2f} mm",
+            where=folder,
+        )
+    return np.asarray((places[-1] - places[0]) / (len(places) - 1))

@@ -141,12 +141,22 @@ def test_a_list_of_ones_own(isles24, tmp_path):
         ("patient,study\n,\n", "lacks a patient"),
         ("patient,study,dt\nAnna,.,soon\n", "frame interval"),
         ("patient,study\n", "no scan"),
+        ("patient,study\nAnna,.\nBert,.\nAnna,.\n", "line 4 names a patient again"),
+        ("patient,study\n../Anna,.\n", "name cannot be that of a folder"),
+        ("patient,study\n..,.\n", "name cannot be that of a folder"),
     ],
 )
 def test_lists_that_cannot_be_used_are_refused(text, said, tmp_path):
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(BadInput, match=said):
         published.listed(tmp_path / "list.csv")
+
+
+def test_what_lies_beside_the_cases_of_isles_is_passed_over(isles18):
+    (isles18 / "TRAINING" / "case_12.zip").touch()
+    (isles18 / "case_notes").mkdir()
+    (scan,) = published.isles2018(isles18)
+    assert scan.patient == "isles2018-train-case_12"
 
 
 def test_folders_of_another_layout_are_refused(tmp_path):

@@ -58,3 +58,19 @@ def test_what_is_no_map_is_refused(tmp_path):
     (tmp_path / "empty" / "note.txt").write_text("no DICOM")
     with pytest.raises(UnreadableFile, match="no slice"):
         load_volume(tmp_path / "empty", GRID)
+
+
+@pytest.mark.parametrize("heights", [(0, 5, 15, 20), (0, 5, 5, 10)])
+def test_a_folder_with_a_slice_too_few_or_too_many_is_refused(heights, tmp_path, slice_file):
+    for k, height in enumerate(heights):
+        slice_file(tmp_path / f"{k}.dcm", np.ones((16, 20)), (-19.0, -15.0, 30.0 + height))
+    with pytest.raises(BadGeometry, match="evenly spaced"):
+        load_volume(tmp_path, GRID)
+
+
+def test_colour_images_are_no_map(tmp_path, slice_file):
+    colour = {"SamplesPerPixel": 3, "PlanarConfiguration": 0, "PhotometricInterpretation": "RGB"}
+    eight_bits = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "Rows": 8}
+    slice_file(tmp_path / "0.dcm", np.ones((12, 20)), (-19.0, -15.0, 30.0), **colour, **eight_bits)
+    with pytest.raises(BadGeometry, match="no grey image"):
+        load_volume(tmp_path, GRID)

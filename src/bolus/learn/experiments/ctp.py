@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from bolus.core.arrays import Float32s, Mask
-from bolus.core.errors import BadRecipe
+from bolus.core.errors import BadInput, BadRecipe
 from bolus.learn import agreement
 from bolus.learn.cases import Case, CaseSet, Manifest
 from bolus.learn.evaluate import evaluate
@@ -61,6 +61,7 @@ def cross_validation(bench: Bench) -> Finished:
 def lesions(bench: Bench) -> Finished:
     """Let two thresholding raters outline lesions on the network's and on the reference maps (table 2)."""
     network = _network(bench)
+    _require_comparable(bench, network)
     outlined: list[dict[str, dict[str, Mask]]] = []
     volumes: list[dict[str, dict[str, float]]] = []
     for done, (cases, n) in enumerate(_patients(bench.cases), 1):
@@ -157,6 +158,20 @@ def _network(bench: Bench) -> Network:
     if bench.network is None:
         raise BadRecipe("this experiment needs a network", wanted="--weights, --run or the shipped one")
     return bench.network
+
+
+def _require_comparable(bench: Bench, network: Network) -> None:
+    """Refuse what raters cannot be compared on: a single patient, or less than all maps."""
+    n = len(bench.cases.patients)
+    if n < 2:
+        raise BadInput(
+            "agreement needs patients", wanted="2 or more to test", found=str(n), where=bench.cases.folder
+        )
+    answered = chosen(CTP, network.card.recipe.get("fitting", {}).get("maps", ()))
+    if set(answered) != set(CTP.maps):
+        raise BadRecipe(
+            "raters need all maps of one network", wanted=", ".join(CTP.maps), found=", ".join(answered)
+        )
 
 
 def _cases(manifest: Manifest) -> Iterator[Case]:
