@@ -68,9 +68,9 @@ def _flow_error(curves, flows):
 def test_steps_are_taken_out_and_flow_is_right_again(tissue, steps):
     hit = np.abs(steps).max(axis=1) > 1.0
     shaken = tissue.curves + steps
-    steadied = without_motion(_scan(shaken), _aif(), WAY).curves
+    cleaned = without_motion(_scan(shaken), _aif(), WAY).curves
     still, before, after = (
-        _flow_error(curves[hit], tissue.flows[hit]) for curves in (tissue.curves, shaken, steadied)
+        _flow_error(curves[hit], tissue.flows[hit]) for curves in (tissue.curves, shaken, cleaned)
     )
     assert before > 2.0 * still
     assert after < 1.3 * still
@@ -78,10 +78,10 @@ def test_steps_are_taken_out_and_flow_is_right_again(tissue, steps):
 
 def test_curves_without_steps_stay_as_they_are(tissue, steps):
     calm = np.abs(steps).max(axis=1) == 0.0
-    steadied = without_motion(_scan(tissue.curves + steps), _aif(), WAY).curves
-    changed = np.sqrt(np.mean((steadied - tissue.curves)[calm] ** 2))
+    cleaned = without_motion(_scan(tissue.curves + steps), _aif(), WAY).curves
+    changed = np.sqrt(np.mean((cleaned - tissue.curves)[calm] ** 2))
     assert changed < 0.25 * NOISE
-    still, after = (_flow_error(c[calm], tissue.flows[calm]) for c in (tissue.curves, steadied))
+    still, after = (_flow_error(c[calm], tissue.flows[calm]) for c in (tissue.curves, cleaned))
     assert after < 1.05 * still
 
 

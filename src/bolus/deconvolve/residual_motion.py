@@ -42,7 +42,7 @@ LEAST_NOISE: Final = 0.01
 """Noise of a sample over the response of the median voxel, at least: simulated curves may have none."""
 CALM: Final = 0.95
 """How likely it is that a voxel does not move with the head, before its curve is seen."""
-STEP: Final = "what motion left in the curves was taken out"
+STEP: Final = "residual motion: what follows the head taken out of the curves"
 
 
 def without_motion(concentration: Concentration, aif: VesselCurve, way_mm: Float64s) -> Concentration:
