@@ -84,12 +84,15 @@ def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     core_size: Annotated[
         bool,
         typer.Option(
-            "--core-size", help="Say whether the core is 32 mL or larger (CT): a research result with its scores."
+            "--core-size",
+            help="Say whether the core is 32 mL or larger (CT): a research result with its scores.",
         ),
     ] = False,
     levels: Annotated[
         str,
-        typer.Option("--levels", help="Slices for --core-size, as 9,14: basal ganglia, then above; the lowest is 0."),
+        typer.Option(
+            "--levels", help="Slices for --core-size, as 9,14: basal ganglia, then above; the lowest is 0."
+        ),
     ] = "",
     thrombus: Annotated[
         bool,
