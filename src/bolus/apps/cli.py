@@ -84,16 +84,23 @@ def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     core_size: Annotated[
         bool,
         typer.Option(
-            "--core-size", help="Say whether the core is large (CT): a research result with its scores."
+            "--core-size",
+            help="Say whether the core is 32 mL or larger (CT): a research result with its scores.",
         ),
     ] = False,
     levels: Annotated[
         str,
-        typer.Option("--levels", help="Slices of --core-size, counted from 0: basal ganglia,above, as 9,14."),
+        typer.Option(
+            "--levels", help="Slices for --core-size, as 9,14: basal ganglia, then above; the lowest is 0."
+        ),
     ] = "",
     thrombus: Annotated[
         bool,
-        typer.Option("--thrombus", help="Say whether X-ray runs show a clot, and where: a research result."),
+        typer.Option(
+            "--thrombus",
+            help="Say whether X-ray runs show a clot, and where: a research result. Its network has to be "
+            "trained first: make weights-thrombus.",
+        ),
     ] = False,
     device: Annotated[
         str, typer.Option("--device", help="Where to deconvolve: cpu, or a device of PyTorch such as cuda.")

@@ -49,6 +49,9 @@ class Recipe:
     motion_reference: str = _choice(
         "baseline", "prepare", "What to align to: baseline (mean of its frames), first, or a frame number."
     )
+    residual_motion: bool = _choice(
+        True, "prepare", "Take out of the curves what motion correction leaves in them; X-ray runs: no."
+    )
     mask: str = _choice("auto", "prepare", "Brain mask: auto, or MASK.nii.gz in the series' geometry.")
     time_step: float | None = _choice(
         None,

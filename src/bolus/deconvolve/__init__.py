@@ -30,9 +30,9 @@ from bolus.deconvolve.neighbours import allow_for_blur, lean_on_neighbours
 from bolus.deconvolve.osvd import osvd
 from bolus.deconvolve.place import Place
 from bolus.deconvolve.posterior import learn_shapes, posterior
+from bolus.deconvolve.residual_motion import without_motion
 from bolus.deconvolve.slope import slope
 from bolus.deconvolve.ssvd import ssvd
-from bolus.deconvolve.steadying import without_motion
 from bolus.deconvolve.tikhonov import choose_strength, settle_strength, tikhonov
 from bolus.deconvolve.vascular import learn_alphas, vascular
 

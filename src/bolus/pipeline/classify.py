@@ -44,7 +44,7 @@ class Classifier(Protocol):
         """Return what it is."""
 
     def __call__(self, seen: Seen) -> ResearchResult:
-        """Return its answer; `BadInput` if it cannot look at such a study."""
+        """Return its answer; `BadInput` or `BadRecipe` if it cannot look at such a study, or not as told."""
 
 
 def require_fitting(classifiers: Sequence[Classifier], modality: Modality) -> None:
@@ -74,6 +74,6 @@ def classified(seen: Seen, classifiers: Sequence[Classifier], watch: Stopwatch) 
         for one in classifiers:
             try:
                 answers.append(one(seen))
-            except BadInput as error:
+            except (BadInput, BadRecipe) as error:
                 answers.append(refused(one.about, str(error)))
     return replace(seen.result, research=tuple(answers), timings_s=watch.seconds)

@@ -36,7 +36,7 @@ class Scan:
         What was found and undone.
     way_mm
         How far the head lay from its place at the times of the contrast, see `MotionTrace.way_mm`; None where
-        motion was not looked for.
+        nobody looked for motion, or what it leaves in the curves is to stay.
     frames
         The images themselves, aligned; None unless the run's mapper asks for them (`Mapper.takes_frames`).
     place

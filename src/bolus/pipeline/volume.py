@@ -51,8 +51,7 @@ def run_volume(
     scan = replace(scan, place=place)
     with watch("vessels"):
         found = _vessels_for(mapper, scan, recipe)
-    with watch("steadying"):
-        scan = _steadied(scan, found.aif)
+    scan = _without_motion(scan, found.aif, watch)
     perfusion = _perfuse(scan, found, recipe, mapper, watch)
     scan = replace(scan, raw=scan.raw.emptied(), frames=None)
     perfusion = _sure(perfusion, scan, recipe, watch)
@@ -114,7 +113,8 @@ def _prepare(series: Series, recipe: Recipe, watch: Stopwatch, *, with_frames: b
             voxels = voxels.within(~motion.unseen)
         voxels = _filtered(voxels, recipe, watch)
         contrast = tracer.to_concentration(voxels, baseline, te_ms=recipe.te_ms, leakage=recipe.leakage)
-    way_mm = None if motion is None else motion.way_mm(series.times, contrast.times)
+    sought = motion if recipe.residual_motion else None
+    way_mm = None if sought is None else sought.way_mm(series.times, contrast.times)
     return Scan(raw, contrast, brain, underlay, motion, way_mm, frames)
 
 
@@ -154,11 +154,12 @@ def _sure(found: Perfusion, scan: Scan, recipe: Recipe, watch: Stopwatch) -> Per
     return replace(found, lesions=sure)
 
 
-def _steadied(scan: Scan, aif: VesselCurve) -> Scan:
+def _without_motion(scan: Scan, aif: VesselCurve, watch: Stopwatch) -> Scan:
     """Take what the head's motion left out of the filtered contrast, which is let go."""
     if scan.way_mm is None:
         return scan
-    return replace(scan, contrast=deconvolve.without_motion(scan.contrast, aif, scan.way_mm))
+    with watch("residual motion"):
+        return replace(scan, contrast=deconvolve.without_motion(scan.contrast, aif, scan.way_mm))
 
 
 def _solve(scan: Scan, found: Vessels, recipe: Recipe, mapper: Mapper | None, watch: Stopwatch) -> Perfusion:

@@ -252,10 +252,14 @@ def carotid_input(contrast: Concentration, mask: Mask, origin: str = "", *, whol
 
 
 def _without_faintest(contrast: Concentration, mask: Mask) -> Mask:
-    """Return the pixels of a mask whose greatest density is not in the lowest quarter, shape `(x, y, 1)`."""
+    """Return the pixels of a mask whose greatest density is not in the lowest quarter, shape `(x, y, 1)`.
+
+    Pixels without a number do not count, unless there are no others.
+    """
     inside = mask & contrast.mask
-    tops = np.nan_to_num(contrast.curves[contrast.rows(mask)].max(axis=1, initial=-np.inf), nan=-np.inf)
+    tops = contrast.curves[contrast.rows(mask)].max(axis=1, initial=-np.inf)
+    known = np.isfinite(tops)
     used = np.array(inside)
-    if tops.size:
-        used[inside] = tops >= np.quantile(tops, _FAINTEST)
+    if known.any():
+        used[inside] = known & (tops >= np.quantile(tops[known], _FAINTEST))
     return used

@@ -17,7 +17,7 @@ class Asked:
     """Remembers what it was shown."""
 
     modality: Modality
-    refuses: bool = False
+    refuses: Exception | None = None
     seen: pipeline.Seen | None = None
 
     @property
@@ -27,7 +27,7 @@ class Asked:
     def __call__(self, seen: pipeline.Seen) -> ResearchResult:
         self.seen = seen
         if self.refuses:
-            raise BadInput("there is only one slice")
+            raise self.refuses
         return ResearchResult(self.about, Reply.YES)
 
 
@@ -37,11 +37,14 @@ def head():
 
 
 def test_answers_join_the_result(head):
-    kind, strict = Asked(Modality.CT), Asked(Modality.CT, refuses=True)
+    kind = Asked(Modality.CT)
+    strict = Asked(Modality.CT, refuses=BadInput("there is only one slice"))
+    told = Asked(Modality.CT, refuses=BadRecipe("no such levels"))
     recipe = DEFAULT.from_sections({"prepare": {"motion": "none"}, "deconvolve": {"method": "csvd"}})
-    result = pipeline.run(head, recipe, classifiers=(kind, strict))
-    assert [one.reply for one in result.research] == [Reply.YES, Reply.REFUSED]
+    result = pipeline.run(head, recipe, classifiers=(kind, strict, told))
+    assert [one.reply for one in result.research] == [Reply.YES, Reply.REFUSED, Reply.REFUSED]
     assert "only one slice" in result.research[1].reason
+    assert "no such levels" in result.research[2].reason
     assert kind.seen.series is head
     assert kind.seen.result.maps.keys() == result.maps.keys()
     assert kind.seen.contrast is None

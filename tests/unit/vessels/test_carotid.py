@@ -1,5 +1,7 @@
 """The internal carotid artery of an X-ray run without a network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -101,6 +103,18 @@ def test_the_faintest_quarter_of_the_mask_is_left_out():
     assert found.aif.quality["n_voxels"] == np.count_nonzero(used)
     assert len(found.aif.voxels) == ICA.sum()
     assert "faintest quarter" in found.aif.origin
+
+
+@pytest.mark.parametrize("n_lost", [1, 40, ICA.sum() - 1])
+def test_pixels_without_a_number_are_left_out_first(n_lost):
+    contrast, _, _ = run()
+    curves = np.array(contrast.curves)
+    lost = np.flatnonzero(ICA.ravel())[:n_lost]
+    curves[lost] = np.nan
+    found = carotid_input(replace(contrast, curves=curves), ICA[..., None], "drawn by hand")
+    tops = curves[np.setdiff1d(np.flatnonzero(ICA.ravel()), lost)].max(axis=1)
+    assert found.aif.quality["n_voxels"] == np.count_nonzero(tops >= np.quantile(tops, 0.25))
+    assert np.isfinite(found.aif.values).all()
 
 
 def test_a_generous_outline_gives_the_same_curve():

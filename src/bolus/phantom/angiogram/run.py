@@ -47,14 +47,9 @@ def xa(options: XaOptions | None = None, /, **changes: Any) -> Angiogram:
         If an option is unknown or out of range.
     """
     wanted = chosen(options or XaOptions(), changes)
-    body, clock, *sides = generators(wanted)
-    times = frame_times(wanted, clock)
-    patient = make_patient(wanted, times, body)
+    patient, times, sides = _drawn(wanted)
     return Angiogram(
-        views={
-            name: _view(wanted, patient, times, name, rng)
-            for name, rng in zip(("AP", "LAT"), sides, strict=True)
-        },
+        views={name: _view(wanted, patient, times, name, rng) for name, rng in sides.items()},
         side=patient.side,
         vessel=wanted.vessel,
         clot=wanted.clot or "none",
@@ -96,12 +91,8 @@ def films(options: XaOptions | None = None, /, **changes: Any) -> dict[str, Film
         If an option is unknown or out of range.
     """
     wanted = chosen(options or XaOptions(), changes)
-    body, clock, *sides = generators(wanted)
-    times = frame_times(wanted, clock)
-    patient = make_patient(wanted, times, body)
-    return {
-        name: _film(wanted, patient, times, name, rng) for name, rng in zip(("AP", "LAT"), sides, strict=True)
-    }
+    patient, times, sides = _drawn(wanted)
+    return {name: _film(wanted, patient, times, name, rng) for name, rng in sides.items()}
 
 
 def _film(options: XaOptions, patient: Patient, times: Times, name: str, rng: np.random.Generator) -> Film:
@@ -113,6 +104,13 @@ def _film(options: XaOptions, patient: Patient, times: Times, name: str, rng: np
         contrast(patient, camera, spells, bone.texture(filling)),
         clot_in(patient, camera, spells[0], everywhere),
     )
+
+
+def _drawn(options: XaOptions) -> tuple[Patient, Times, dict[str, np.random.Generator]]:
+    """Return the patient, the clock, and what draws each view."""
+    body, clock, *sides = generators(options)
+    times = frame_times(options, clock)
+    return make_patient(options, times, body), times, dict(zip(("AP", "LAT"), sides, strict=True))
 
 
 def generators(options: XaOptions) -> list[np.random.Generator]:

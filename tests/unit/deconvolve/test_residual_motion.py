@@ -1,5 +1,6 @@
 """What the motion of a head leaves in curves: told from contrast, taken away, not seen where none is."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -67,9 +68,9 @@ def _flow_error(curves, flows):
 def test_steps_are_taken_out_and_flow_is_right_again(tissue, steps):
     hit = np.abs(steps).max(axis=1) > 1.0
     shaken = tissue.curves + steps
-    steadied = without_motion(_scan(shaken), _aif(), WAY).curves
+    cleaned = without_motion(_scan(shaken), _aif(), WAY).curves
     still, before, after = (
-        _flow_error(curves[hit], tissue.flows[hit]) for curves in (tissue.curves, shaken, steadied)
+        _flow_error(curves[hit], tissue.flows[hit]) for curves in (tissue.curves, shaken, cleaned)
     )
     assert before > 2.0 * still
     assert after < 1.3 * still
@@ -77,10 +78,10 @@ def test_steps_are_taken_out_and_flow_is_right_again(tissue, steps):
 
 def test_curves_without_steps_stay_as_they_are(tissue, steps):
     calm = np.abs(steps).max(axis=1) == 0.0
-    steadied = without_motion(_scan(tissue.curves + steps), _aif(), WAY).curves
-    changed = np.sqrt(np.mean((steadied - tissue.curves)[calm] ** 2))
+    cleaned = without_motion(_scan(tissue.curves + steps), _aif(), WAY).curves
+    changed = np.sqrt(np.mean((cleaned - tissue.curves)[calm] ** 2))
     assert changed < 0.25 * NOISE
-    still, after = (_flow_error(c[calm], tissue.flows[calm]) for c in (tissue.curves, steadied))
+    still, after = (_flow_error(c[calm], tissue.flows[calm]) for c in (tissue.curves, cleaned))
     assert after < 1.05 * still
 
 
@@ -130,6 +131,30 @@ def test_curves_without_noise_are_taken(tissue):
     scan = _scan(tissue.curves)
     silent = Concentration(scan.curves, TIMES, scan.mask, scan.grid, Modality.CT, Unit.HU, BASELINE, 0.0)
     assert np.isfinite(without_motion(silent, _aif(), WAY).curves).all()
+
+
+@pytest.mark.parametrize("noise", [0.0, NOISE])
+def test_curves_that_hold_nothing_stay_and_spoil_no_other(tissue, steps, noise):
+    curves = tissue.curves + steps
+    curves[: N // 2 + 1] = 0.0
+    found = without_motion(replace(_scan(curves), noise=noise), _aif(), WAY).curves
+    np.testing.assert_allclose(found[: N // 2 + 1], 0.0, atol=1e-3)
+    off, left = (np.abs(c - tissue.curves)[N // 2 + 1 :].mean() for c in (curves, found))
+    assert left < 0.5 * off
+
+
+def test_nothing_but_zeros_is_taken(tissue):
+    empty = np.zeros_like(tissue.curves)
+    scan = replace(_scan(empty), noise=0.0)
+    np.testing.assert_array_equal(without_motion(scan, _aif(), WAY).curves, empty)
+
+
+def test_a_scan_without_a_baseline_is_measured_from_its_first_frame(tissue, steps):
+    """Contrast may be there from the beginning: `NO_BASELINE`, which withholds volumes but not the maps."""
+    curves = tissue.curves + steps
+    found = without_motion(_scan(curves, baseline=(0, 0)), _aif(), WAY).curves
+    off, left = (np.abs(c - tissue.curves).mean() for c in (curves, found))
+    assert left < 0.5 * off
 
 
 def test_a_way_on_another_clock_is_refused(tissue):

@@ -42,7 +42,7 @@ LEAST_NOISE: Final = 0.01
 """Noise of a sample over the response of the median voxel, at least: simulated curves may have none."""
 CALM: Final = 0.95
 """How likely it is that a voxel does not move with the head, before its curve is seen."""
-STEP: Final = "what motion left in the curves was taken out"
+STEP: Final = "residual motion: what follows the head taken out of the curves"
 
 
 def without_motion(concentration: Concentration, aif: VesselCurve, way_mm: Float64s) -> Concentration:
@@ -96,13 +96,15 @@ def principal_ways(way_mm: Float64s, baseline: tuple[int, int]) -> Float64s:
     way_mm
         Shape `(t, directions)` [mm].
     baseline
-        Frames `[first, last)` before contrast, whose mean curves were taken away from.
+        Frames `[first, last)` before contrast, whose mean curves were taken away from; where there is none,
+        the first frame after them counts.
 
     Returns
     -------
     Shape `(t, n)` [mm]; `n` is 0 for a head that kept still.
     """
-    centred = way_mm - way_mm[baseline[0] : baseline[1]].mean(axis=0)
+    first, last = baseline
+    centred = way_mm - way_mm[first : max(last, first + 1)].mean(axis=0)
     left, strengths, _ = np.linalg.svd(centred, full_matrices=False)
     seen = strengths / np.sqrt(len(way_mm)) > LEAST_MM
     return np.ascontiguousarray(left[:, seen] * strengths[seen])
@@ -185,7 +187,8 @@ def _response(concentration: Concentration, aif: VesselCurve) -> Float64s:
     likely = np.exp(log_prior(atoms, LATE_S))
     covariance = (of_unit_volume.T * (likely / likely.sum())) @ of_unit_volume
     power = np.einsum("ij,ij->i", concentration.curves, concentration.curves)
-    usual = float(np.median(power[np.isfinite(power)])) if np.isfinite(power).any() else 0.0
+    told = power[np.isfinite(power) & (power > 0.0)]
+    usual = float(np.median(told)) if told.size else 1.0
     return np.asarray(covariance * (usual / np.trace(covariance)))
 
 
