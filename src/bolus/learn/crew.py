@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -75,6 +76,7 @@ def joined(device: str = "auto") -> Iterator[Crew]:
         yield Crew(rank, size, place)
     finally:
         distributed.destroy_process_group()
+        gc.collect()  # a network in a cycle keeps the group's threads, which must not outlive the interpreter
 
 
 def _place(device: str) -> Any:

@@ -12,13 +12,13 @@ import csv
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -118,31 +118,51 @@ def train(
     """
     _require_task(task, manifest)
     splits.check_leakage(split, manifest)
-    fit = partial(_fit, task, recipe)
-    learning, validating = (
-        CaseSet(manifest.of(part), fit, cache_mb=run.cache_mb) for part in (split.train, split.validation)
-    )
-    for name, cases in (("training", learning), ("validation", validating)):
-        _require_cases(name, cases)
+    job = _Job(task, recipe, manifest, split, run)
+    cases = job.cases(split.train), job.cases(split.validation)
+    for name, some in zip(("training", "validation"), cases, strict=True):
+        _require_cases(name, some)
     with joined(run.device) as crew, _board(run.folder, crew) as board:
-        torch.set_num_threads(run.threads or max(usable_processors() // crew.size, 1))
-        learner = fresh_learner(task, recipe, crew)
-        _open_folder(run, recipe, split, crew)
+        return _taught(job, cases, crew, board, progress)
+
+
+class _Job(NamedTuple):
+    """What `train` was asked for."""
+
+    task: Task
+    recipe: TrainRecipe
+    manifest: Manifest
+    split: Split
+    run: Run
+
+    def cases(self, patients: Sequence[str]) -> CaseSet:
+        """Return the cases of some patients, as the network takes them."""
+        fit = partial(_fit, self.task, self.recipe)
+        return CaseSet(self.manifest.of(patients), fit, cache_mb=self.run.cache_mb)
+
+
+def _taught(job: _Job, cases: tuple[CaseSet, CaseSet], crew: Crew, board: Any, progress: Progress) -> float:
+    """Teach a network on the first cases until it is over; return its best score on the others.
+
+    The network lives only here: it holds on to the group of processes, which has to end with `joined`.
+    """
+    task, recipe, run = job.task, job.recipe, job.run
+    torch.set_num_threads(run.threads or max(usable_processors() // crew.size, 1))
+    learner = fresh_learner(task, recipe, crew)
+    _open_folder(job, crew)
+    _resume(learner, run, crew)
+    while not _is_over(learner, recipe):
+        began = time.process_time(), time.perf_counter()
+        learner.set_rate(recipe)
+        row = {"lr": learner.rate}
+        batches = _batches(cases[0], recipe, run, crew, learner.epoch)
+        row |= _learn(learner, task, recipe, batches, crew)
+        row[task.metric] = _validate(learner, task, recipe, cases[1], crew)
+        learner.judge(row[task.metric], task, recipe)
+        _enter(learner, row, began, crew)
         if crew.leads:
-            _write_data(task, manifest, split, run)
-        _resume(learner, run, crew)
-        while not _is_over(learner, recipe):
-            began = time.process_time(), time.perf_counter()
-            learner.set_rate(recipe)
-            row = {"lr": learner.rate}
-            batches = _batches(learning, recipe, run, crew, learner.epoch)
-            row |= _learn(learner, task, recipe, batches, crew)
-            row[task.metric] = _validate(learner, task, recipe, validating, crew)
-            learner.judge(row[task.metric], task, recipe)
-            _enter(learner, row, began, crew)
-            if crew.leads:
-                _write(learner, list(row), run.folder, board)
-            progress("train", learner.epoch, recipe.epochs)
+            _write(learner, list(row), run.folder, board)
+        progress("train", learner.epoch, recipe.epochs)
     return learner.best
 
 
@@ -161,19 +181,22 @@ def _fit(task: Task, recipe: TrainRecipe, case: Any) -> Any:
     return task.fit(case, recipe.size, **recipe.fitting)
 
 
-def _open_folder(run: Run, recipe: TrainRecipe, split: Split, crew: Crew) -> None:
+def _open_folder(job: _Job, crew: Crew) -> None:
     """Make sure that the folder is new, or holds this very run, and write down what is going to be done."""
-    if (run.folder / RECIPE).is_file():
-        _require_same_run(run, recipe, split)
+    folder = job.run.folder
+    if (folder / RECIPE).is_file():
+        _require_same_run(job)
     crew.gathered(None)  # all have looked before one writes
     if crew.leads:
-        files.write_json(run.folder / RECIPE, recipe.as_dict())
-        splits.write_split(split, run.folder / SPLIT)
+        files.write_json(folder / RECIPE, job.recipe.as_dict())
+        splits.write_split(job.split, folder / SPLIT)
+        _write_data(job)
     crew.gathered(None)  # nobody goes on before it is written
 
 
-def _write_data(task: Task, manifest: Manifest, split: Split, run: Run) -> None:
+def _write_data(job: _Job) -> None:
     """Write down for the card where cases come from, what they are like, and the weights to begin with."""
+    task, _, manifest, split, run = job
     if run.resume and (run.folder / DATA).is_file():
         return
     counts = {
@@ -187,7 +210,8 @@ def _write_data(task: Task, manifest: Manifest, split: Split, run: Run) -> None:
     )
 
 
-def _require_same_run(run: Run, recipe: TrainRecipe, split: Split) -> None:
+def _require_same_run(job: _Job) -> None:
+    _, recipe, _, split, run = job
     if not run.resume:
         remedy = "Go on with --resume, or choose another folder."
         raise BadRecipe("the folder holds a training", where=run.folder, remedy=remedy)
