@@ -385,7 +385,7 @@ RULES: Final[tuple[Rule, ...]] = (
         clipped_percent,
         "above",
         ((_W, 2.0),),
-        "{value:.0f} % of the pixels of vessels hold the last value of the detector's range (limit {limit:g} "
+        "{value:.1f} % of the pixels of vessels hold the last value of the detector's range (limit {limit:g} "
         "%): contrast is cut off there, and CBV and CBF are wrong.",
         _HOUSE + ": from 2 % on the arterial peak is 2 % too low in simulated runs, 8 % at worst",
         _XA,

@@ -63,19 +63,19 @@ def test_mask_operations_count_from_zero(tmp_path, dicom):
     ]  # fmt: skip
     found = beam(tmp_path, dicom, MaskSubtractionSequence=Sequence(items))
     assert found.operations == (
-        MaskOperation("AVG_SUB", (0, 1), ((2, 8), (9, 12)), (-0.25, 0.5)),
+        MaskOperation("AVG_SUB", (0, 1), ((2, 8), (9, 12)), (0.25, 0.5)),
         MaskOperation("REV_TID", (), ((5, 10),), offset=2),
         MaskOperation("TID"),
     )
     assert found.subtracted is False
 
 
-def test_a_mask_shift_is_written_down_first_and_across_second(tmp_path, dicom):
-    """PS3.3 table C.7-16: a vertical (row spacing) and a horizontal (column spacing) shift of the mask."""
+def test_a_mask_shift_is_written_down_first_and_to_the_left_second(tmp_path, dicom):
+    """PS3.3 C.7.6.10.1.2: positive is towards the lower row, and towards the column at the left hand."""
     moved = item(MaskOperation="AVG_SUB", MaskFrameNumbers=1, MaskSubPixelShift=[2.0, 0.5])
     found = beam(tmp_path, dicom, MaskSubtractionSequence=Sequence([moved]))
     right, down = found.operations[0].shift_of(3)
-    assert (down, right) == (2.0, 0.5)
+    assert (down, right) == (2.0, -0.5)
 
 
 @pytest.mark.parametrize(
@@ -149,22 +149,22 @@ def test_each_frame_of_an_enhanced_run_may_shift_the_mask_by_itself(tmp_path, di
     """The example of PS3.3 C.7.6.16.2.14.1: one mask, frames 2 and 3 with a shift each."""
     own = [item(), shifted((100, (1.3, 2.4))), shifted((7, (5.0, 5.0)), (100, (3.5, 4.6)))]
     (operation,) = enhanced_beam(tmp_path, dicom, [*own, *(item() for _ in range(9))]).operations
-    assert operation.shift_of(1) == pytest.approx((2.4, 1.3))
-    assert operation.shift_of(2) == pytest.approx((4.6, 3.5))
-    assert operation.shift_of(0) == operation.shift_of(11) == (9.0, 9.0)
+    assert operation.shift_of(1) == pytest.approx((-2.4, 1.3))
+    assert operation.shift_of(2) == pytest.approx((-4.6, 3.5))
+    assert operation.shift_of(0) == operation.shift_of(11) == (-9.0, 9.0)
 
 
 def test_a_shared_shift_holds_for_every_frame(tmp_path, dicom):
     own = [item() for _ in range(12)]
     (operation,) = enhanced_beam(tmp_path, dicom, own, shifted((100, (0.5, -1.5)))).operations
-    assert {operation.shift_of(frame) for frame in range(12)} == {(-1.5, 0.5)}
+    assert {operation.shift_of(frame) for frame in range(12)} == {(1.5, 0.5)}
 
 
 def test_shifts_of_another_subtraction_leave_the_mask_where_it_is(tmp_path, dicom):
     own = [shifted((7, (5.0, 5.0))) for _ in range(12)]
     (operation,) = enhanced_beam(tmp_path, dicom, own).operations
     assert operation.frame_shifts_px == ()
-    assert operation.shift_of(4) == (9.0, 9.0)
+    assert operation.shift_of(4) == (-9.0, 9.0)
 
 
 def test_enhanced_groups_hold_the_same(tmp_path, dicom):

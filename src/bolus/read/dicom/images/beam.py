@@ -147,11 +147,11 @@ def _shift(item: Any) -> Shift | None:
     """Return the Mask Sub-pixel Shift (0028,6114) of an item along x and y [pixels], None without one.
 
     It is written "vertical, horizontal", in spacings of rows and of columns, and is applied to the mask
-    before that is subtracted from the contrast frame (PS3.3 table C.7-16); positive: to higher rows and
-    columns.
+    before that is subtracted from the contrast frame: positive numbers move it down, and to the left (PS3.3
+    C.7.6.10.1.2).
     """
     shift = _numbers(item.get("MaskSubPixelShift"))
-    return (shift[1], shift[0]) if len(shift) >= 2 else None
+    return (-shift[1], shift[0]) if len(shift) >= 2 else None
 
 
 def _frame_shifts(item: Any, shifts: Sequence[Any]) -> tuple[Shift, ...]:
