@@ -60,7 +60,7 @@ def test_a_saturated_run_is_said():
     level = int(np.quantile(frames[VESSEL].min(axis=1), 0.05))
     (finding,) = [f for f in check(evidence_of(np.maximum(frames, level))) if f.code == "SATURATED"]
     assert finding.severity is Severity.WARN
-    assert "5 %" in finding.text
+    assert "5.0 %" in finding.text
     assert not [f for f in check(evidence_of(frames)) if f.code == "SATURATED"]
 
 
