@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bolus import __version__
-from bolus.apps import accuracy, calibrating, cohort, guarding, learning, phantoms, research
+from bolus.apps import accuracy, cohort, phantoms, research
+from bolus.apps.learn import app as learn_app
 from bolus.apps.terminal import Exit, Terminal
 from bolus.core.errors import BadRecipe, UnreadableFile
 from bolus.core.finding import Severity
@@ -246,9 +247,7 @@ def info(
 
 
 app.add_typer(phantoms.app, name="phantom")
-learning.app.command()(calibrating.calibrate)
-learning.app.command()(guarding.guard)
-app.add_typer(learning.app, name="learn")
+app.add_typer(learn_app, name="learn")
 app.command()(accuracy.validate)
 app.command()(cohort.cohort)
 

@@ -1,0 +1,145 @@
+"""`bolus learn train`, `calibrate`, `guard` and `export`: from cases to a network that can be used."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bolus.apps.learn.choices import recipe_of, require_torch, split_of, task_of
+from bolus.apps.learn.options import Cases, Change, Epochs, Minutes, Preset, Quiet, TaskName, Threads, Weights
+from bolus.apps.terminal import Terminal
+from bolus.core.errors import BadRecipe
+
+
+def train(  # noqa: PLR0913, PLR0917 - one argument an option of the command
+    name: TaskName,
+    cases: Cases,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the training.")],
+    preset: Preset = "",
+    change: Change = None,
+    epochs: Epochs = None,
+    minutes: Minutes = None,
+    split: Annotated[
+        Path | None, typer.Option("--split", help="JSON file of a split; the folder's own, or dealt out.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+    begin_with: Annotated[
+        Path | None, typer.Option("--begin-with", help="Weights (.safetensors) to begin with.")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="Of PyTorch; auto: a GPU, if any.")] = "auto",
+    threads: Threads = 0,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that read ahead.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network. Under `torchrun -m bolus learn train ...`, all its processes train the same one."""
+    terminal = Terminal(quiet=quiet or os.environ.get("RANK", "0") != "0")
+    with terminal.reporting(), terminal.progress() as progress:
+        task = task_of(name)
+        require_torch()
+        from bolus.learn.cases import read_manifest
+        from bolus.learn.train import Run
+        from bolus.learn.train import train as start
+
+        recipe = recipe_of(task, preset, {"epochs": epochs, "minutes": minutes}, change or [])
+        chosen = read_manifest(cases)
+        run = Run(out, resume=resume, begin_with=begin_with, device=device, threads=threads, workers=workers)
+        parts = split_of(split, chosen, recipe.seed)
+        best = start(task, recipe, chosen, parts, run=run, progress=progress)
+    terminal.say(f"best validation {task.metric}: {best:.4f}, {out}")
+
+
+def calibrate(
+    name: TaskName,
+    cases: Annotated[Path, typer.Option("--data", help="Folder of the cases that it was trained with.")],
+    run: Annotated[Path, typer.Option("--run", help="Folder of the training.")],
+    threads: Threads = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Measure temperature, unsure band and input ranges of a classifier; `export` puts them into its card."""
+    from bolus.learn import calibrating, infer
+    from bolus.learn.cases import read_manifest
+    from bolus.learn.splits import read_split
+
+    terminal = Terminal(quiet=quiet)
+    with terminal.reporting(), terminal.progress() as progress:
+        chosen = task_of(name)
+        require_torch()
+        (run / calibrating.CALIBRATION).unlink(missing_ok=True)
+        from bolus.learn.export import export
+
+        path = run / f"{name}.onnx"
+        export(chosen, run, path)
+        network = infer.load(path, task=name, threads=threads)
+        split = read_split(run / "split.json")
+        found = calibrating.calibrate(chosen, network, read_manifest(cases), split, progress=progress)
+        calibrating.write(found, run)
+        export(chosen, run, path)
+    low, high = found["unsure"]
+    terminal.say(f"temperature {found['temperature']:.2f}, unsure from {low:.2f} to {high:.2f}: {run}")
+
+
+def guard(
+    name: Annotated[str, typer.Argument(metavar="TASK", help="What it outlines: ica.")],
+    cases: Annotated[
+        Path, typer.Option("--data", help="Folder of cases, some with other arteries injected.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, ending in .onnx.")],
+    weights: Weights = None,
+    check: Annotated[
+        list[str] | None, typer.Option("--check", help="NAME=FOLDER: other cases to score it on.")
+    ] = None,
+) -> None:
+    """Teach a network to tell when another artery was injected, from cases of both kinds."""
+    terminal = Terminal()
+    with terminal.reporting():
+        from bolus.learn import ica, infer, teaching
+
+        if find_spec("onnx") is None:
+            raise BadRecipe("a guard needs onnx", remedy="Install it with: pip install 'bolus[learn]'")
+        if name != "ica":
+            raise BadRecipe("only networks that outline the carotid have a guard", wanted="ica", found=name)
+        folders = {label: Path(folder) for label, _, folder in (text.partition("=") for text in check or [])}
+        made = teaching.teach(infer.load(weights or ica.SHIPPED, task=name), cases, out, folders)
+    rows = [
+        (label, kind, *(f"{value:g}" for value in told.values()))
+        for label, found in made.scores.items()
+        for kind, told in found.items()
+    ]
+    header = ("cases", "injected", "views", *(f"chance above {limit:g}" for limit in teaching.LIMITS))
+    terminal.table("", rows, header)
+    terminal.say(f"network: {out}")
+
+
+def export(
+    name: TaskName,
+    run: Annotated[Path, typer.Option("--run", help="Folder of a training.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, ending in .onnx.")],
+    scores: Annotated[
+        list[str] | None,
+        typer.Option("--scores", help="NAME=FILE: scores.json of an evaluation, for the card."),
+    ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Store weights in 16 bits.")] = False,
+) -> None:
+    """Write a training's best network as ONNX that runs without PyTorch, with its card beside it."""
+    terminal = Terminal()
+    with terminal.reporting():
+        task = task_of(name)
+        require_torch()
+        from bolus.learn.export import export as write
+
+        card = write(task, run, out, dict(_scores(text) for text in scores or []), half=half)
+    terminal.say(f"network: {out}, SHA-256 {card.files[out.name]}")
+
+
+def _scores(text: str) -> tuple[str, Any]:
+    from bolus.learn.files import read_json
+
+    name, _, file = text.partition("=")
+    if not file:
+        raise BadRecipe("no scores", wanted="NAME=FILE", found=text)
+    document = read_json(Path(file), "the scores")
+    return name, {key: document[key] for key in ("data", "scores", "verdicts", "rivals") if key in document}
