@@ -95,7 +95,14 @@ def test_two_patients_in_one_folder_are_not_two_views(study, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [("--aif", "kmeans"), ("--vof", "3,4,0"), ("--leakage",), ("--mask", "brain.nii.gz")]
+    "options",
+    [
+        ("--aif", "kmeans"),
+        ("--aif", "tissue"),
+        ("--vof", "3,4,0"),
+        ("--leakage",),
+        ("--mask", "brain.nii.gz"),
+    ],
 )
 def test_choices_of_other_modalities_are_refused_and_not_ignored(study, tmp_path, options):
     (tmp_path / "brain.nii.gz").write_bytes(b"")

@@ -149,7 +149,8 @@ def _results(
     from bolus import learn, pipeline, read
 
     progress("read", 0, 1)
-    one_view = recipe.aif not in {"auto", "kmeans", "physics"}  # a mask or a place belongs to one of them
+    searched = recipe.aif in {"auto", "kmeans", "tissue", "physics"}
+    one_view = not searched  # a mask or a place belongs to one of them
     options = _reading(recipe)
     found = (read.load(study, options=options),) if one_view else read.load_views(study, options=options)
     progress("read", 1, 1)

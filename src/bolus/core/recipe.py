@@ -71,8 +71,8 @@ class Recipe:
     aif: str = _choice(
         "auto",
         "vessels",
-        "Arterial input: auto, kmeans, FILE.csv, MASK.nii.gz, or x,y,z (voxel); X-ray also: physics, asking "
-        "no network.",
+        "Arterial input: auto, kmeans, tissue (of no artery), FILE.csv, MASK.nii.gz, or x,y,z (voxel); X-ray "
+        "also: physics, asking no network.",
     )
     vof: str = _choice(
         "auto", "vessels", "Venous output: auto, none, FILE.csv, MASK.nii.gz, or x,y,z (voxel)."

@@ -33,6 +33,8 @@ class VesselCurve:
     quality
         Figures by name: `peak`, `cnr`, `fwhm_s`, `arrival_s`, `ttp_s`, `auc`, `roughness`, `tail`,
         `gamma_r2`, `n_voxels`, and others that a method adds.
+    measured
+        Whether it is the contrast of some blood; not a curve that was made of the tissue's.
     """
 
     name: str
@@ -42,6 +44,7 @@ class VesselCurve:
     origin: str
     voxels: Indices = field(default_factory=lambda: NO_VOXELS)
     quality: Mapping[str, float] = field(default_factory=dict)
+    measured: bool = True
 
     def __post_init__(self) -> None:
         if self.times.shape != self.values.shape or self.times.ndim != 1:

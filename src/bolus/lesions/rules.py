@@ -147,6 +147,12 @@ class Rule:
         return tuple(dict.fromkeys(t.quantity for t in (*self.core, *self.hypoperfused)))
 
     @property
+    def needs_scale(self) -> bool:
+        """Whether it compares flow or volume with a number, and not with healthy tissue."""
+        thresholds = (*self.core, *self.hypoperfused)
+        return any(t.quantity in {"CBF", "CBV"} and t.against is Against.VALUE for t in thresholds)
+
+    @property
     def text(self) -> str:
         """The rule in one sentence."""
         core = " and ".join(t.text for t in self.core)

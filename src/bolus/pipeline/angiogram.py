@@ -213,7 +213,7 @@ def _require_fitting(recipe: Recipe) -> None:
                 found=repr(value),
                 remedy="Leave it out, or give it with a CT or MR study.",
             )
-    if recipe.aif in vessels.METHODS and recipe.aif != "auto":
+    if recipe.aif in {*vessels.METHODS, vessels.OF_TISSUE} - {"auto"}:
         raise BadRecipe(
             "unknown search for the artery of an X-ray run",
             wanted="auto, physics, MASK.nii.gz, FILE.csv or x,y,z",

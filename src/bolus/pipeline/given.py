@@ -22,7 +22,8 @@ def given(text: str, name: str, grid: Grid, unit: Unit) -> str | Mask | tuple[in
     BadInput
         If the file cannot be used with this series.
     """
-    if text in {"auto", "none"} or text in vessels.METHODS:
+    words = (*vessels.METHODS, vessels.OF_TISSUE) if name == "AIF" else tuple(vessels.METHODS)
+    if text in {"auto", "none", *words}:
         return text
     parts = text.split(",")
     if len(parts) == 3 and all(p.strip().isdecimal() for p in parts):
@@ -34,7 +35,7 @@ def given(text: str, name: str, grid: Grid, unit: Unit) -> str | Mask | tuple[in
         return read.load_mask(path, grid)
     raise BadRecipe(
         f"cannot tell what to take as {name}",
-        wanted=f"auto, {', '.join(vessels.METHODS)}, FILE.csv, MASK.nii.gz, or x,y,z",
+        wanted=", ".join(dict.fromkeys(("auto", *words, "FILE.csv", "MASK.nii.gz, or x,y,z"))),
         found=text,
     )
 

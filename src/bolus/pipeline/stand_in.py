@@ -1,16 +1,18 @@
-"""What is shown as arterial curve where none can be found and the method needs none."""
+"""What a run does and says where no artery can be found."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from bolus import lesions
 from bolus.core.arrays import Mask
 from bolus.core.errors import NoVessel
 from bolus.core.finding import Finding, Severity
 from bolus.core.series import Concentration
-from bolus.core.vessel import VesselCurve
+from bolus.core.vessel import VesselCurve, Vessels
 
 TALLEST: Final = 0.01
 """Part of the brain's curves that the stand-in is the mean of: those that rise highest."""
@@ -42,3 +44,31 @@ def no_artery(error: NoVessel) -> Finding:
         f"is the mean of the tallest {TALLEST:.0%} of the brain's curves: findings on it mean no artery."
     )
     return Finding("NO_ARTERY", Severity.WARN, text)
+
+
+def made_of_tissue(found: Vessels, rule: str, error: NoVessel | None = None) -> Vessels:
+    """Say why the arterial curve was made of tissue, and what follows for a lesion rule.
+
+    Parameters
+    ----------
+    found
+        With the finding `NO_ARTERY` of `bolus.vessels`.
+    rule
+        A key of `bolus.lesions.RULES`. One that compares flow or volume with a number fails: their scale
+        is an assumption.
+    error
+        Why there is no artery; None where the user asked for the curve.
+    """
+    why = "" if error is None else f"No artery was found ({error.found or error.what}). "
+    fails = lesions.RULES[rule].needs_scale
+    then = (
+        f" The rule {rule} compares CBF or CBV with a number: its volumes are withheld; rapid compares with"
+        " healthy tissue."
+    )
+
+    def told(finding: Finding) -> Finding:
+        severity = Severity.FAIL if fails else finding.severity
+        return replace(finding, severity=severity, text=why + finding.text + (then if fails else ""))
+
+    findings = tuple(told(f) if f.code == "NO_ARTERY" else f for f in found.findings)
+    return replace(found, findings=findings)

@@ -25,7 +25,7 @@ from bolus.pipeline.account import joined, mean_curve, versions
 from bolus.pipeline.classify import Classifier, Seen, classified
 from bolus.pipeline.given import given
 from bolus.pipeline.mapper import NO_MAPPERS, Mapped, Mapper, Mappers, Scan, require_mapper
-from bolus.pipeline.stand_in import no_artery, stand_in
+from bolus.pipeline.stand_in import made_of_tissue, no_artery, stand_in
 from bolus.pipeline.watch import Stopwatch
 
 _MIN_FRAMES = 8
@@ -173,13 +173,26 @@ def _solve(scan: Scan, found: Vessels, recipe: Recipe, mapper: Mapper | None, wa
 
 
 def _vessels_for(mapper: Mapper | None, scan: Scan, recipe: Recipe, *, avoid: Mask | None = None) -> Vessels:
-    """Find artery and vein; where there is no artery and none is needed, a stand-in is shown instead."""
+    """Find artery and vein; without an artery make its curve of tissue, or show one where none is needed."""
+    needed = mapper is None or mapper.needs_artery
     try:
-        return _vessels(scan.raw, scan.brain, recipe, avoid=avoid)
+        found = _vessels(scan.raw, scan.brain, recipe, avoid=avoid)
+        return made_of_tissue(found, recipe.rule) if needed and not found.aif.measured else found
     except NoVessel as error:
-        if mapper is None or mapper.needs_artery:
+        if not needed:
+            return Vessels(stand_in(scan.raw, scan.brain.tissue), findings=(no_artery(error),))
+        if recipe.aif != "auto":
             raise
-        return Vessels(stand_in(scan.raw, scan.brain.tissue), findings=(no_artery(error),))
+        return _of_tissue(scan, recipe, error)
+
+
+def _of_tissue(scan: Scan, recipe: Recipe, error: NoVessel) -> Vessels:
+    """Make the arterial curve of tissue after no artery was found; the error stays where that fails too."""
+    try:
+        found = _vessels(scan.raw, scan.brain, replace(recipe, aif=vessels.OF_TISSUE))
+    except NoVessel as neither:
+        raise error from neither
+    return made_of_tissue(found, recipe.rule, error)
 
 
 def _by_physics(scan: Scan, aif: VesselCurve, recipe: Recipe, progress: Progress) -> Mapped:

@@ -41,6 +41,8 @@ def vof(name: str) -> Measure:
 
 def measured_peak(evidence: Evidence) -> float:
     """Return the arterial peak as measured, before any scaling to the vein."""
+    if not evidence.vessels.aif.measured:
+        return NOTHING
     return _figure(evidence.vessels.aif, "peak") / evidence.vessels.partial_volume
 
 
@@ -52,9 +54,9 @@ def missing_s(evidence: Evidence) -> float:
 
 
 def _arterial_signal(evidence: Evidence) -> NDArray[np.float64]:
-    """Return the MR signal of the artery relative to its baseline, shape `(t,)`; NaN without a TE."""
+    """Return the MR signal of the artery relative to its baseline, shape `(t,)`; NaN without either."""
     te_ms = evidence.series.acquisition.te_ms
-    if te_ms is None:
+    if te_ms is None or not evidence.vessels.aif.measured:
         return np.full(1, NOTHING)
     rate = np.asarray(evidence.vessels.aif.values, dtype=np.float64) / evidence.vessels.partial_volume
     return np.exp(-rate * te_ms / 1000.0)

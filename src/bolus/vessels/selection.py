@@ -17,6 +17,7 @@ from bolus.core.finding import Finding, Severity
 from bolus.core.series import Concentration
 from bolus.core.vessel import NO_VOXELS, VesselCurve, Vessels
 from bolus.vessels.candidates import ArterySearch, Chosen, eroded
+from bolus.vessels.from_tissue import NAME, curve_from_tissue
 from bolus.vessels.given import curve_from_csv, on_clock, place, rows_at_voxel, rows_of_mask
 from bolus.vessels.kmeans import find_by_kmeans
 from bolus.vessels.partial_volume import area_ratio, correct_partial_volume, diameter_voxels
@@ -54,8 +55,8 @@ def find_vessels(
     brain
         Masks of the head, shape `(x, y, z)`.
     aif
-        A name in `METHODS`; a mask `(x, y, z)` or a voxel `(x, y, z)` of the grid of `raw`; a curve; or as
-        text the path of a `.csv` table or `x,y,z`.
+        A name in `METHODS`; `tissue`, a curve made of that of tissue; a mask `(x, y, z)` or a voxel
+        `(x, y, z)` of the grid of `raw`; a curve; or as text the path of a `.csv` table or `x,y,z`.
     vof
         `auto`, `none`, or given like `aif`.
     partial_volume
@@ -78,14 +79,15 @@ def find_vessels(
 
     Notes
     -----
-    The curve is the mean of the chosen voxels, never a fit to it.
+    The curve is the mean of the chosen voxels, never a fit to it, but for `tissue`, which is never scaled to
+    the vein either.
     """
     tissue = _tissue_curve(raw, brain)
     artery, noticed = _artery(raw, brain, aif, tissue, avoid)
     vein, more = _vein(raw, brain, vof, artery)
     findings = (*noticed, *more)
-    if vein is None:
-        return Vessels(artery, None, 1.0, findings)
+    if vein is None or not artery.measured:
+        return Vessels(artery, vein, 1.0, findings)
     diameter = diameter_voxels(raw, artery)
     figures = {"area_ratio": area_ratio(artery, vein), "diameter_voxels": diameter}
     artery = replace(artery, quality={**artery.quality, **figures})
@@ -118,6 +120,9 @@ def _artery(
             raw.grid.require_shape(avoid.shape, "the mask of what to avoid")
             region &= ~avoid
         return _mean(raw, brain, "AIF", METHODS[aif](raw, region, tissue))
+    if isinstance(aif, str) and aif == NAME:
+        curve, noticed = curve_from_tissue(raw, brain.tissue)
+        return curve, (noticed,)
     return _given(raw, brain, "AIF", aif)
 
 

@@ -340,6 +340,15 @@ def test_every_rule_has_a_case_of_its_own() -> None:
     assert sorted(code for code, *_ in CASES) == wanted
 
 
+@pytest.mark.parametrize("modality", [Modality.CT, Modality.MR])
+def test_a_curve_made_of_tissue_is_not_judged_as_blood(modality: Modality) -> None:
+    low = measured_peak(10.0) if modality is Modality.CT else dark_frames(3)
+    assert {f.code for f in check(low)} & {"POOR_BOLUS", "SATURATED"}
+    aif = replace(low.vessels.aif, measured=False)
+    made = replace(low, vessels=replace(low.vessels, aif=aif))
+    assert not {f.code for f in check(made)} & {"POOR_BOLUS", "SATURATED"}
+
+
 def test_x_ray_rules_apply_to_x_ray_only() -> None:
     weak = replace(with_aif(good(), peak=0.1), series=replace(good().series, modality=Modality.XA))
     texts = [f.text for f in check(weak) if f.code == "POOR_BOLUS"]
