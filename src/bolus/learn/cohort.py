@@ -193,7 +193,8 @@ def reference_maps(study: Study, options: CtOptions | MrOptions) -> dict[str, Vo
     50:164-174 (2003), doi:10.1002/mrm.10522
     """
     method = "box" if isinstance(options, CtOptions) else "osvd"
-    found = pipeline.run(study.series, Recipe(method=method, motion="none", ttp_origin="scan")).maps
+    recipe = Recipe(method=method, motion="none", ttp_origin="scan")
+    found = pipeline.require_artery(pipeline.run(study.series, recipe)).maps
     maps = {name: np.asarray(found[name].values, dtype=np.float32) for name in found}
     for name in ("CBF", "CBV"):
         maps[name] = maps[name] / np.float32(study.truth.flow_scale)

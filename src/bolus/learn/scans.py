@@ -127,7 +127,8 @@ def _given(scan: Published, plan: Plan, series: Series) -> dict[str, Volume]:
 def _made(series: Series, method: str) -> dict[str, Volume]:
     """Return the maps that `bolus run` makes; the Tmax of a box is the time of its middle."""
     chosen = Recipe(method=method or _METHODS[series.modality], motion="none", ttp_origin="scan")
-    found = {name: np.asarray(one.values) for name, one in pipeline.run(series, chosen).maps.items()}
+    made = pipeline.require_artery(pipeline.run(series, chosen)).maps
+    found = {name: np.asarray(one.values) for name, one in made.items()}
     return found | {"centre": found["Tmax"]}
 
 

@@ -11,6 +11,7 @@ from bolus import lesions
 from bolus.core.arrays import Mask
 from bolus.core.errors import NoVessel
 from bolus.core.finding import Finding, Severity
+from bolus.core.result import Result
 from bolus.core.series import Concentration
 from bolus.core.vessel import VesselCurve, Vessels
 
@@ -72,3 +73,26 @@ def made_of_tissue(found: Vessels, rule: str, error: NoVessel | None = None) -> 
 
     findings = tuple(told(f) if f.code == "NO_ARTERY" else f for f in found.findings)
     return replace(found, findings=findings)
+
+
+def unused(found: Vessels) -> Vessels:
+    """Leave out what a curve made of tissue does to flow and volume, for methods that use no artery."""
+    return replace(found, findings=tuple(f for f in found.findings if f.code != "NO_ARTERY"))
+
+
+def require_artery(result: Result) -> Result:
+    """Return a result whose arterial curve was measured, as maps that teach or judge others need.
+
+    Raises
+    ------
+    NoVessel
+        If it was made of tissue: flow and volume are then on an assumed scale.
+    """
+    if not result.vessels.aif.measured:
+        raise NoVessel(
+            "no artery could be found, and the maps of this scan have no scale",
+            wanted="an arterial curve that was measured",
+            found=f"one {result.vessels.aif.origin}",
+            remedy="Leave the scan out, or give the arterial curve with --aif.",
+        )
+    return result

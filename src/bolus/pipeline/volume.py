@@ -25,7 +25,7 @@ from bolus.pipeline.account import joined, mean_curve, versions
 from bolus.pipeline.classify import Classifier, Seen, classified
 from bolus.pipeline.given import given
 from bolus.pipeline.mapper import NO_MAPPERS, Mapped, Mapper, Mappers, Scan, require_mapper
-from bolus.pipeline.stand_in import made_of_tissue, no_artery, stand_in
+from bolus.pipeline.stand_in import made_of_tissue, no_artery, stand_in, unused
 from bolus.pipeline.watch import Stopwatch
 
 _MIN_FRAMES = 8
@@ -177,13 +177,15 @@ def _vessels_for(mapper: Mapper | None, scan: Scan, recipe: Recipe, *, avoid: Ma
     needed = mapper is None or mapper.needs_artery
     try:
         found = _vessels(scan.raw, scan.brain, recipe, avoid=avoid)
-        return made_of_tissue(found, recipe.rule) if needed and not found.aif.measured else found
     except NoVessel as error:
         if not needed:
             return Vessels(stand_in(scan.raw, scan.brain.tissue), findings=(no_artery(error),))
         if recipe.aif != "auto":
             raise
         return _of_tissue(scan, recipe, error)
+    if found.aif.measured:
+        return found
+    return made_of_tissue(found, recipe.rule) if needed else unused(found)
 
 
 def _of_tissue(scan: Scan, recipe: Recipe, error: NoVessel) -> Vessels:

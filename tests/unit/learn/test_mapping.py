@@ -99,6 +99,9 @@ def test_maps_are_made_where_no_artery_can_be_found():
     assert told["NO_ARTERY"].severity is Severity.WARN
     assert "no artery" in result.vessels.aif.origin
     assert np.isfinite(result.maps["Tmax"].values).any()
+    asked, _ = mapped(study, TEMP_PIX2PIX, aif="tissue")
+    assert "early tissue" in asked.vessels.aif.origin
+    assert "NO_ARTERY" not in {finding.code for finding in asked.findings}  # its maps are on another scale
 
 
 def test_any_size_of_pixels_gives_the_same_map(study):

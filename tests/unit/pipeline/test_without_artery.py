@@ -11,7 +11,7 @@ from bolus.core.finding import Severity
 from bolus.core.recipe import Recipe
 from bolus.learn import MAPPERS
 from bolus.lesions import RULES
-from bolus.pipeline import run
+from bolus.pipeline import require_artery, run
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,14 @@ def test_tissue_that_gives_no_curve_leaves_the_error_of_the_search(hidden):
     series = replace(hidden.series, frames=cut, times=hidden.series.times[:16])
     with pytest.raises((NoBolus, NoVessel)) as caught:
         run(series, Recipe(motion="none", method="csvd"))
-    assert "tissue" not in caught.value.what
+    assert caught.value.what != "no arterial curve could be made of tissue"
+
+
+def test_maps_that_teach_need_an_artery(slow):
+    with pytest.raises(NoVessel, match="have no scale"):
+        require_artery(run_of(slow, method="csvd", aif="tissue"))
+    found = run_of(slow, method="csvd", aif="auto")
+    assert require_artery(found) is found
 
 
 def test_another_search_that_was_asked_for_is_not_replaced(hidden, monkeypatch):
