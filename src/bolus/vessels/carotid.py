@@ -38,9 +38,18 @@ _LOWER, _CENTRAL = 0.45, 0.70
 _AREA_MM2: Final = (25.0, 1500.0)
 """Least and greatest area of the artery [mm2]: 120 mm of 5 mm are 600."""
 _LEAST_NAT: Final = 0.05
-_FAINTEST: Final = 0.25
-"""Part of an artery's pixels that its curve leaves out. Of a half, a quarter and none, tried on 24 views of
-simulated patients, a quarter halves how maps depend on the outline and raises the curve least (by 18 %)."""
+_NEAR_MM: Final = 7.0
+"""How far to each side the densest pixel is looked for that others are compared with [mm]: farther than an
+artery is wide, so that its middle is in sight from all of it, but not the whole of its course."""
+_MIDDLE: Final = 0.4
+"""Part of that density from which a pixel counts for the artery's curve: a round artery falls to it at 0.92
+radii. On 52 simulated views CBV, CBF and MTT depend by less than 5 % on the outline with 0.4 within 7 mm, and
+with 0.5 within 5 mm; the former raises the curve less and bends it less where contrast is faint."""
+_FILLED: Final = 0.5
+"""Part of its peak at which the mean of an artery counts as filled."""
+_SMOOTH_MM: Final = 0.35
+"""Standard deviation of the Gaussian that densities are compared after [mm]: else the densest
+nearby would be one of noise."""
 
 
 def find_carotid(contrast: Concentration, minip: Volume, field: Mask) -> Mask:
@@ -212,10 +221,12 @@ def largest_part(mask: Mask, at_least: float = 0.6) -> tuple[Mask, Finding | Non
 
 
 def carotid_input(contrast: Concentration, mask: Mask, origin: str = "", *, whole: bool = False) -> Vessels:
-    """Average the contrast of an X-ray run over a mask of its artery, but for its faintest quarter.
+    """Average the contrast of an X-ray run over a mask of its artery, but for its rim.
 
-    How faint the faintest pixels are depends on where exactly the outline runs: they hold little of the
-    artery, or none. Without them, maps made with two outlines of one artery differ by half as much.
+    Where exactly an outline runs decides how many pixels of the rim it holds, which show little of the artery
+    or none. Those count that are, while the artery is filled, at least 0.4 times as dense as the densest
+    within 7 mm: the middle of the artery at this place, however pale it is there. A threshold for the whole
+    artery would leave out its pale stretches or keep their rim, as the mask holds more or less of others.
 
     Parameters
     ----------
@@ -242,24 +253,41 @@ def carotid_input(contrast: Concentration, mask: Mask, origin: str = "", *, whol
     """
     everything = Brain(contrast.mask, contrast.mask, np.zeros_like(contrast.mask))
     contrast.grid.require_shape(mask.shape, "the mask of the artery")
-    used = mask if whole else _without_faintest(contrast, mask)
+    used = mask if whole else _without_rim(contrast, mask)
     found = find_vessels(contrast, everything, aif=used, vof="none", partial_volume=False)
     words = origin or found.aif.origin
     if not whole:
-        words += ", without the faintest quarter of its pixels"
+        words += ", without its rim"
     voxels = np.argwhere(mask & contrast.mask)
     return replace(found, aif=replace(found.aif, origin=words, voxels=voxels))
 
 
-def _without_faintest(contrast: Concentration, mask: Mask) -> Mask:
-    """Return the pixels of a mask whose greatest density is not in the lowest quarter, shape `(x, y, 1)`.
+def _without_rim(contrast: Concentration, mask: Mask) -> Mask:
+    """Return the pixels of a mask that are dense for their place in it, shape `(x, y, 1)`.
 
     Pixels without a number do not count, unless there are no others.
     """
     inside = mask & contrast.mask
-    tops = contrast.curves[contrast.rows(mask)].max(axis=1, initial=-np.inf)
-    known = np.isfinite(tops)
-    used = np.array(inside)
-    if known.any():
-        used[inside] = known & (tops >= np.quantile(tops[known], _FAINTEST))
-    return used
+    known = np.array(inside)
+    known[inside] = np.isfinite(contrast.curves[contrast.rows(mask)]).all(axis=1)
+    if not known.any():
+        return inside
+    dense = _when_filled(contrast, known)
+    reach = [2 * max(round(_NEAR_MM / step), 1) + 1 for step in contrast.grid.spacing_mm[:2]]
+    densest = ndimage.maximum_filter(np.where(known, dense, np.float32(0.0)), size=(*reach, 1))
+    used = known & (dense >= _MIDDLE * densest)
+    return used if used.any() else known
+
+
+def _when_filled(contrast: Concentration, artery: Mask) -> Volume:
+    """Return the smoothed mean density while an artery is filled, shape `(x, y, 1)` [nat].
+
+    Neither veins nor what the head did before or after come into it.
+    """
+    course = contrast.curves[contrast.rows(artery)].mean(axis=0)
+    top = float(course.max())
+    filled = (course >= top - (1.0 - _FILLED) * abs(top)).astype(np.float32)
+    means = contrast.curves @ (filled / filled.sum())
+    picture = np.nan_to_num(contrast.image(means, fill=0.0), posinf=0.0, neginf=0.0)
+    sigma = [_SMOOTH_MM / step for step in contrast.grid.spacing_mm[:2]]
+    return np.asarray(ndimage.gaussian_filter(picture, (*sigma, 0.0)))
