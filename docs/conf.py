@@ -15,7 +15,7 @@ author = "The bolus developers"
 copyright = "the bolus developers, Apache-2.0"
 release = version = bolus.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "formulas"]
-exclude_patterns = ["_build", "generated/*.md", "generated/accuracy/*.md"]
+exclude_patterns = ["_build", "generated/*.md", "generated/accuracy/*.md", "concepts/head-to-head-tables.md"]
 html_theme = "furo"
 html_title = f"bolus {release}"
 html_math_renderer = "mathml"
