@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ from bolus.core.research import About, Bounds, Quantity, Reply, ResearchResult, 
 from bolus.core.series import Series
 from bolus.core.units import Modality
 from bolus.learn import core_size
-from bolus.learn.core_volume import chance_above, measured
+from bolus.learn.core_volume import Measured, lies_still, measured
 from bolus.learn.infer import Network, load
 from bolus.learn.likeness import strangest
 from bolus.pipeline import Seen
@@ -22,6 +22,10 @@ SHIPPED: Final = Path(__file__).parent / "weights" / "core-size.onnx"
 SURE: Final = 0.8
 """Chance from which the answer is yes, and 1 minus which it is no; between them it is not known."""
 _SITES: Final = ("A", "B")
+_AGAIN: Final = "By maps of contrast averaged more widely, because noise withholds the volumes of this study."
+_NOISY: Final = (
+    " This study is so noisy that no volume of it is given: look at the maps before believing a chance."
+)
 _FEWEST: Final = 10
 """Patients without whom there is no score worth telling."""
 
@@ -55,8 +59,9 @@ class LargeCore:
             name="core-size",
             question=f"Is the core {self.limit_ml:.0f} mL or larger?",
             modality=Modality.CT,
-            how="The chance is that of the core's volume in the maps, by its interval; a network "
-            "that sees two slices and no maps answers beside it." + _withheld(card.scores),
+            how="The chance is that of the core's volume in the maps, by its interval; where noise withholds "
+            "it, in maps of contrast averaged more widely. A network that sees two slices and no maps "
+            "answers beside it." + _unanswered(card.scores),
             caution="Not for diagnosis, nor for selecting patients for treatment.",
             trained_on=f"{n} simulated patients (the network)" if n else "",
             scores=_scores(card.scores),
@@ -68,31 +73,32 @@ class LargeCore:
         Raises
         ------
         BadInput
-            If the volumes of the maps are withheld or have no intervals.
+            If the volumes of the maps are withheld for more than noise, or have no intervals.
         """
-        lesions, intervals = measured(seen.result)
-        volume, bounds = lesions.volumes_ml["core"], intervals.volumes_ml["core"]
-        chance, large = (
-            chance_above(limit, volume, bounds, level=intervals.level)
-            for limit in (self.limit_ml, core_size.TRIALS_ML)
-        )
+        core = measured(seen.series, seen.result)
+        chance, large = (core.chance_above(limit) for limit in (self.limit_ml, core_size.TRIALS_ML))
         by_network, doubt = self._by_network(seen)
+        said = (_doubt(chance, self.limit_ml), _AGAIN if core.again else "", doubt)
         return ResearchResult(
-            self.about,
+            self._about(core),
             reply(chance),
-            " ".join(text for text in (_doubt(chance, self.limit_ml), doubt) if text),
+            " ".join(text for text in said if text),
             Bounds(chance, chance, chance),
             (
-                Quantity("core volume", "mL", Bounds(volume, *bounds)),
+                *_volume(core),
                 Quantity(f"chance of {core_size.TRIALS_ML:.0f} mL or more", "%", _percent(large)),
                 *by_network,
             ),
         )
 
+    def _about(self, core: Measured) -> About:
+        """Return what it is, with a word of caution where the study is noisy."""
+        return replace(self.about, caution=self.about.caution + _NOISY) if core.again else self.about
+
     def _by_network(self, seen: Seen) -> tuple[tuple[Quantity, ...], str]:
         """Return what the network says, or nothing and why."""
         try:
-            found = ask(self.network, seen.series, levels=self.levels, still=_still(seen))
+            found = ask(self.network, seen.series, levels=self.levels, still=lies_still(seen.result))
         except BadInput as error:
             return (), f"The network does not answer: {error}"
         return (Quantity("chance by the network", "%", _percent(found.chance)),), ""
@@ -179,16 +185,15 @@ def large_core(*, levels: tuple[int, int] | None = None) -> LargeCore:
     return LargeCore(shipped(), levels)
 
 
-def _still(seen: Seen) -> bool:
-    """Tell whether the run looked for motion and found none, so that nothing needs to be registered again."""
-    motion = seen.result.motion
-    return motion is not None and motion.max_shift_mm == 0.0 and motion.max_rotation_deg == 0.0
-
-
 def _doubt(chance: float, limit_ml: float) -> str:
     if reply(chance) is not Reply.UNSURE:
         return ""
     return f"The volume is too near to {limit_ml:.0f} mL to tell."
+
+
+def _volume(core: Measured) -> tuple[Quantity, ...]:
+    """Return the volume, unless the run withholds it."""
+    return () if core.again else (Quantity("core volume", "mL", Bounds(core.volume_ml, *core.bounds_ml)),)
 
 
 def _percent(chance: float) -> Bounds:
@@ -211,7 +216,7 @@ def _scores(scores: Mapping[str, Any]) -> tuple[Score, ...]:
     return tuple(found)
 
 
-def _withheld(scores: Mapping[str, Any]) -> str:
+def _unanswered(scores: Mapping[str, Any]) -> str:
     """Say in how many of the card's patients the maps did not answer."""
     told = []
     for site in _SITES:
@@ -219,4 +224,4 @@ def _withheld(scores: Mapping[str, Any]) -> str:
         if "verdicts" in known and "maps" in known.get("rivals", {}):
             n, answered = (int(v["all"]["cases"]) for v in (known["verdicts"], known["rivals"]["maps"]))
             told.append(f"{n - answered} of {n} of site {site}")
-    return f" Volumes were withheld in {' and '.join(told)}." if told else ""
+    return f" The maps gave no answer in {' and '.join(told)}." if told else ""

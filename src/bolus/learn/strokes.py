@@ -134,9 +134,10 @@ def simulate(order: Order) -> list[Case]:
 def _by_maps(study: Study, drawn: CtOptions) -> dict[str, Any]:
     """Return what the maps say of the core; nothing where no maps can be made."""
     try:
-        return remarks(_run(study, drawn), MEDIAN_ML)
+        result = _run(study, drawn)
     except BadInput:
-        return remarks(None, MEDIAN_ML)
+        result = None
+    return remarks(study.series, result, MEDIAN_ML)
 
 
 def _run(study: Study, drawn: CtOptions) -> Result:

@@ -9,11 +9,12 @@ from scipy.stats import norm
 
 from bolus import pipeline
 from bolus.core.errors import BadInput, BadRecipe
+from bolus.core.finding import Finding, Severity
 from bolus.core.recipe import DEFAULT
 from bolus.core.research import Reply
-from bolus.learn import core_answer, core_reply, core_size, strokes
+from bolus.learn import core_answer, core_reply, core_size, core_volume, strokes
 from bolus.learn.card import Card
-from bolus.learn.core_volume import chance_above, measured, remarks
+from bolus.learn.core_volume import NOISE, WIDE_MM, chance_above, measured, remarks
 from bolus.learn.making import orders
 from bolus.phantom import Physiology, ct, write_study
 from bolus.read import load
@@ -102,7 +103,7 @@ def test_the_answer_is_that_of_the_volume(head, result, volumes, wanted):
         ("simulated patients of site A by the maps", 40),
         ("simulated patients of site A by the network", 50),
     ]
-    assert found.about.how.endswith("Volumes were withheld in 10 of 50 of site A.")
+    assert found.about.how.endswith("The maps gave no answer in 10 of 50 of site A.")
     assert found.about.trained_on == "85 simulated patients (the network)"
 
 
@@ -122,14 +123,80 @@ def test_a_network_that_cannot_answer_leaves_the_maps_to_answer(head, result):
     assert "unlike those that the network was trained with" in found.reason
 
 
-def test_withheld_volumes_are_no_answer(result):
-    with pytest.raises(BadInput, match="withheld"):
-        measured(replace(result, lesions=None))
+def withheld(result, *codes):
+    """The result, its volumes withheld by findings."""
+    failed = tuple(Finding(code, Severity.FAIL, "too bad") for code in codes)
+    return replace(result, lesions=None, findings=failed)
+
+
+@pytest.fixture
+def second_look(monkeypatch, result):
+    """What a second look is asked for; it finds what the first one did."""
+    asked = []
+
+    def run(series, recipe):
+        asked.append(recipe)
+        return result
+
+    monkeypatch.setattr(core_volume.pipeline, "run", run)
+    return asked
+
+
+def test_withheld_volumes_are_no_answer(head, result, second_look):
+    for codes in (("TRUNCATED",), ("NO_BASELINE", "MASK_SMALL")):
+        with pytest.raises(BadInput, match=f"withheld.*{codes[0]}"):
+            measured(head.series, withheld(result, *codes))
+    bare = replace(result, lesions=replace(result.lesions, intervals=None))
     with pytest.raises(BadInput, match="no intervals"):
-        measured(replace(result, lesions=replace(result.lesions, intervals=None)))
-    assert set(remarks(replace(result, lesions=None), 32.4).values()) == {None}
-    told = remarks(result, 32.4)
+        measured(head.series, bare)
+    vessels = replace(result.vessels, aif=replace(result.vessels.aif, measured=False))
+    with pytest.raises(BadInput, match="no artery"):
+        measured(head.series, replace(result, vessels=vessels))
+    assert not second_look
+    told = remarks(head.series, withheld(result, "TRUNCATED"), 32.4)
+    assert told.pop("maps_withheld") == ["TRUNCATED"]
+    assert set(told.values()) == {None}
+    assert set(remarks(head.series, None, 32.4).values()) == {None}
+    told = remarks(head.series, result, 32.4)
     assert told["maps_low_ml"] <= told["maps_core_ml"] <= told["maps_high_ml"]
+    assert (told["maps_again"], told["maps_withheld"]) == (False, [])
+
+
+def test_noise_alone_has_the_maps_made_anew_from_wider_averages(head, result, second_look):
+    noisy = withheld(result, NOISE, "AIF_LATE")
+    found = core_reply.LargeCore(Says())(pipeline.Seen(head.series, noisy))
+    (recipe,) = second_look
+    assert (recipe.filter, recipe.filter_sigma_mm, recipe.method) == ("profile", WIDE_MM, "posterior")
+    assert found.probability.value == measured(head.series, result).chance_above(32.4)
+    assert "averaged more widely" in found.reason
+    assert "so noisy that no volume" in found.about.caution
+    assert [one.name for one in found.quantities] == ["chance of 70 mL or more", "chance by the network"]
+    told = remarks(head.series, noisy, 32.4)
+    assert (told["maps_again"], told["maps_withheld"]) == (True, [NOISE, "AIF_LATE"])
+
+
+def test_a_second_look_that_withholds_volumes_is_no_answer(head, result, monkeypatch):
+    again = withheld(result, NOISE)
+    monkeypatch.setattr(core_volume.pipeline, "run", lambda *_: again)
+    with pytest.raises(BadInput, match="averaging more widely does not help"):
+        measured(head.series, again)
+
+
+@pytest.mark.slow
+def test_a_core_drowned_in_noise_is_still_told_from_a_large_one():
+    found = []
+    for size in (0.5, 1.2):
+        lesion = Physiology(lesion_size=size)
+        study = ct(shape=(96, 96, 10), n_frames=32, noise_hu=9.0, peak_hu=190.0, physiology=lesion, seed=11)
+        noisy = pipeline.run(study.series, replace(DEFAULT, motion="none"))
+        assert noisy.lesions is None
+        found.append((study.truth.volumes_ml["core"], measured(study.series, noisy)))
+    (small, low), (large, high) = found
+    assert small < 32.4 < large
+    assert low.again
+    assert high.again
+    assert low.chance_above(32.4) < 0.2
+    assert high.chance_above(32.4) > 0.8
 
 
 @pytest.mark.parametrize(
@@ -207,7 +274,7 @@ def test_the_shipped_network_is_small_calibrated_and_knows_its_scores():
         "simulated patients of site A by the maps",
         *(f"simulated patients of site {site} by the network" for site in "AB"),
     }
-    assert "Volumes were withheld in" in core_reply.large_core().about.how
+    assert "The maps gave no answer in" in core_reply.large_core().about.how
     assert all(0.5 <= score.auc.low <= score.auc.value <= score.auc.high <= 1 for score in scores)
 
 
