@@ -109,17 +109,20 @@ weights-core-size: $(STAMP)  ## train the core-size network that is shipped, fro
 
 FILMS := $(WEIGHTS)/thrombus-films
 CLOTS := $(WEIGHTS)/thrombus
-weights-thrombus: $(STAMP)  ## train a network for clots, from nothing: about two hours of one processor
+CLOT := --threads 1 --resume
+weights-thrombus: $(STAMP)  ## train the network for clots that is shipped, from nothing: two hours and a half of one processor
 	$(LEARN) data simulate thrombus -o $(FILMS) --patients 1200 --seed 3 --setting A --size 256 --reference film
-	$(LEARN) data simulate thrombus -o $(CLOTS)/runs --patients 400 --seed 1 --setting A --size 256
+	$(LEARN) data simulate thrombus -o $(CLOTS)/runs --patients 160 --seed 1 --setting A --size 256
 	$(LEARN) data simulate thrombus -o $(CLOTS)/shifted --patients 80 --seed 2 --setting B --size 256
 	$(LEARN) data split --data $(FILMS) -o $(FILMS) --parts 0.94,0.05,0.01
-	$(LEARN) data split --data $(CLOTS)/runs -o $(CLOTS)/runs --parts 0.5,0.2,0.3
-	$(LEARN) train thrombus --data $(FILMS) --preset small -o $(CLOTS)/coarse --minutes 20 --set size=128 --threads 1 --resume
-	$(LEARN) train thrombus --data $(FILMS) --preset small -o $(CLOTS)/films --minutes 30 --set lr=1e-3 --threads 1 \
-		--begin-with $(CLOTS)/coarse/best.safetensors --resume
-	$(LEARN) train thrombus --data $(CLOTS)/runs --preset small -o $(CLOTS)/run --minutes 20 --set lr=5e-4 --threads 1 \
-		--begin-with $(CLOTS)/films/best.safetensors --resume
+	$(LEARN) data split --data $(CLOTS)/runs -o $(CLOTS)/runs --parts 0.5,0.15,0.35
+	$(LEARN) train thrombus --data $(FILMS) -o $(CLOTS)/coarse --minutes 24 --set size=128 --set lr=2e-3 $(CLOT)
+	$(LEARN) train thrombus --data $(FILMS) -o $(CLOTS)/films --minutes 38 --set lr=1e-3 $(CLOT) \
+		--begin-with $(CLOTS)/coarse/best.safetensors
+	$(LEARN) train thrombus --data $(FILMS) -o $(CLOTS)/films-2 --minutes 20 --set lr=7e-4 --set seed=1 $(CLOT) \
+		--begin-with $(CLOTS)/films/best.safetensors
+	$(LEARN) train thrombus --data $(CLOTS)/runs -o $(CLOTS)/run --epochs 6 --set lr=1e-4 $(CLOT) \
+		--begin-with $(CLOTS)/films-2/best.safetensors
 	$(LEARN) calibrate thrombus --data $(CLOTS)/runs --run $(CLOTS)/run
 	$(LEARN) evaluate thrombus --run $(CLOTS)/run --data $(CLOTS)/runs -o $(CLOTS)/scores
 	$(LEARN) evaluate thrombus --run $(CLOTS)/run --data $(CLOTS)/shifted -o $(CLOTS)/scores-shifted

@@ -99,8 +99,7 @@ def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
         bool,
         typer.Option(
             "--thrombus",
-            help="Say whether X-ray runs show a clot, and where: a research result. Its network has to be "
-            "trained first: make weights-thrombus.",
+            help="Say whether X-ray runs show a clot, and where: a research result with its scores.",
         ),
     ] = False,
     device: Annotated[

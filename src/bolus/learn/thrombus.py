@@ -131,7 +131,7 @@ def clot_finder() -> ClotFinder:
     Raises
     ------
     BadRecipe
-        If there is none: none comes with `bolus` until one reaches what it must.
+        If its file is missing.
     UnreadableFile, BadInput
         If its card is missing, or it was changed.
     """

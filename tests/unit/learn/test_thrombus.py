@@ -143,16 +143,12 @@ def test_a_prediction_is_written_view_by_view(tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"AP.png", "LAT.png", "prediction.json"}
 
 
-needs_network = pytest.mark.skipif(not thrombus.SHIPPED.is_file(), reason="no network for clots comes yet")
-
-
 def test_without_a_network_the_reader_is_told_how_to_get_one(monkeypatch, tmp_path):
     monkeypatch.setattr(thrombus, "SHIPPED", tmp_path / "thrombus.onnx")
     with pytest.raises(BadRecipe, match="make weights-thrombus"):
         thrombus.clot_finder.__wrapped__()
 
 
-@needs_network
 @pytest.mark.slow
 def test_the_shipped_network_points_at_a_clot_of_the_carotid():
     """An unseen simulated patient: the ring lies within 5 % of the width of the truth in both views."""
@@ -166,7 +162,6 @@ def test_the_shipped_network_points_at_a_clot_of_the_carotid():
         assert np.hypot(marker.x - view.truth.clot_px[0], marker.y - view.truth.clot_px[1]) < 0.05 * 256
 
 
-@needs_network
 def test_the_shipped_network_says_what_it_is_worth():
     about = thrombus.clot_finder().about
     assert "simulated" in about.trained_on
@@ -175,7 +170,6 @@ def test_the_shipped_network_says_what_it_is_worth():
     assert {"temperature", "unsure", "pair", "place", "ranges"} <= known.keys()
 
 
-@needs_network
 @pytest.mark.parametrize("shape", [(8, 256, 256), (120, 64, 64), (9, 1024, 768)])
 def test_the_shipped_network_takes_runs_of_any_size(shape):
     frames = np.full(shape, runs.GREY, np.float32)

@@ -59,10 +59,11 @@ THROMBUS: Final = Task(
             "small": TrainRecipe(
                 network="clot_pointer",
                 options={"width": 16, "windows": 15, "stride": 2},
-                size=256,
+                size=192,
                 fitting={"n_frames": 15},
                 loss="clot_region",
                 augment=("flip", "shift_scale_rotate", "shorten", "speckle"),
+                batch=6,
                 clip_norm=1.0,
                 precision="bf16",
             ),
