@@ -22,8 +22,8 @@ def given(text: str, name: str, grid: Grid, unit: Unit) -> str | Mask | tuple[in
     BadInput
         If the file cannot be used with this series.
     """
-    words = (*vessels.METHODS, vessels.OF_TISSUE) if name == "AIF" else tuple(vessels.METHODS)
-    if text in {"auto", "none", *words}:
+    words = (*vessels.METHODS, vessels.OF_TISSUE) if name == "AIF" else ("auto", "none")
+    if text in words:
         return text
     parts = text.split(",")
     if len(parts) == 3 and all(p.strip().isdecimal() for p in parts):
@@ -35,7 +35,7 @@ def given(text: str, name: str, grid: Grid, unit: Unit) -> str | Mask | tuple[in
         return read.load_mask(path, grid)
     raise BadRecipe(
         f"cannot tell what to take as {name}",
-        wanted=", ".join(dict.fromkeys(("auto", *words, "FILE.csv", "MASK.nii.gz, or x,y,z"))),
+        wanted=", ".join((*words, "FILE.csv", "MASK.nii.gz, or x,y,z")),
         found=text,
     )
 
