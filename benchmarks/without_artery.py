@@ -2,8 +2,8 @@
 
 `python -m benchmarks.without_artery [N]` simulates N (6) patients, every third by MR, runs each by `net`,
 `posterior` and `csvd` with the arterial curve that is searched for, with the one made of tissue, and with the
-true one, and prints medians over the patients; correlations
-of maps are of ranks. Voxels next to vessels are left out. A patient takes a minute of processor time.
+true one, and prints medians over the patients; correlations of maps are of ranks. Voxels next to vessels are
+left out. A patient takes a quarter of a minute of processor time.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from bolus.deconvolve import Place
 from bolus.pipeline.angiogram import Segment, run_angiogram
 from bolus.pipeline.classify import Classifier, Seen, require_fitting
 from bolus.pipeline.mapper import NO_MAPPERS, Mapped, Mapper, Mappers, Scan
-from bolus.pipeline.stand_in import require_artery
 from bolus.pipeline.volume import run_volume
+from bolus.pipeline.without_artery import require_artery
 
 __all__ = ["Classifier", "Mapped", "Mapper", "Mappers", "Scan", "Seen", "Segment", "require_artery", "run"]
 

@@ -25,8 +25,8 @@ from bolus.pipeline.account import joined, mean_curve, versions
 from bolus.pipeline.classify import Classifier, Seen, classified
 from bolus.pipeline.given import given
 from bolus.pipeline.mapper import NO_MAPPERS, Mapped, Mapper, Mappers, Scan, require_mapper
-from bolus.pipeline.stand_in import made_of_tissue, no_artery, stand_in, unused
 from bolus.pipeline.watch import Stopwatch
+from bolus.pipeline.without_artery import made_of_tissue, no_artery, stand_in, unused
 
 _MIN_FRAMES = 8
 _SEED = 0  # of the errors drawn for intervals: a run repeats itself
