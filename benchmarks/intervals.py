@@ -20,8 +20,8 @@ from bolus.core.result import Result
 from bolus.lesions import ErrorModel
 
 FIRST_SEED = 100
-_SHARES, _FLOWS = (0.01, 0.02, 0.05), (0.03, 0.05, 0.08)
-MODELS = tuple(ErrorModel(share, flow, 0.35) for share, flow in product(_SHARES, _FLOWS))
+_SHARES, _TIMES_S = (0.01, 0.03, 0.1), (0.35, 0.5)
+MODELS = tuple(ErrorModel(share, 0.04, time_s) for share, time_s in product(_SHARES, _TIMES_S))
 VOLUMES = ("core", "hypoperfused", "mismatch")
 _SIDES = ("mca-right", "mca-left")
 _NOISE_HU = (4.0, 6.0, 8.0, 10.0)
@@ -83,7 +83,7 @@ def run(n: int = 20) -> list[dict[str, object]]:
     for model in MODELS:
         bounds = [c.bounds(model) for c in chosen_on]
         rows.append(
-            _row(f"shared {100 * model.common:g} %, flow {100 * model.bias_flow:g} %", chosen_on, bounds)
+            _row(f"shared {100 * model.common:g} %, times {model.bias_time_s:g} s", chosen_on, bounds)
         )
     kept = [c.bounds(lesions.ErrorModel()) for c in reported_on]
     rows.append(_row("in use, held out: all", reported_on, kept))

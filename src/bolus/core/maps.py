@@ -28,6 +28,8 @@ class Estimate:
         Mean transit time [s], from methods that fit one; None leaves it to the central volume theorem.
     delay
         Arrival after the arterial curve [s], from methods that fit one.
+    expected
+        Where `tmax` should lie by what was fitted [s], from methods that fit a residue and read it elsewhere.
     sd
         Standard deviations of fields above and of `extra`, by name, and of `volume` (flow times MTT), from
         methods that have them.
@@ -45,6 +47,7 @@ class Estimate:
     tmax: Float32s
     mtt: Float32s | None = None
     delay: Float32s | None = None
+    expected: Float32s | None = None
     sd: Mapping[str, Float32s] = field(default_factory=dict)
     extra: Mapping[str, Float32s] = field(default_factory=dict)
     index: Float32s | None = None

@@ -26,7 +26,7 @@ from bolus.deconvolve.box import box
 from bolus.deconvolve.csvd import csvd
 from bolus.deconvolve.method import Deconvolve, Tune
 from bolus.deconvolve.moment import moment
-from bolus.deconvolve.neighbours import allow_for_blur, lean_on_neighbours
+from bolus.deconvolve.neighbours import allow_for_blur, lean_on_neighbours, read_with_neighbours
 from bolus.deconvolve.osvd import osvd
 from bolus.deconvolve.place import Place
 from bolus.deconvolve.posterior import learn_shapes, posterior
@@ -112,7 +112,7 @@ def deconvolve(  # noqa: PLR0913  options, by keyword
         Keyword options of the method.
     neighbours
         Whether voxels lean on their neighbours, for methods that can (`LEANING`): they are solved twice,
-        the second time with what those around them say of delay and MTT.
+        the second time with what those around them say of delay and MTT, and Tmax is read with them.
     place
         What puts curves on a device, such as `bolus.learn.on_device("cuda")`; None solves them in memory.
     progress
@@ -145,7 +145,8 @@ def deconvolve(  # noqa: PLR0913  options, by keyword
     undecided = np.zeros((len(concentration.curves), 4), dtype=np.float32)
     first = run(leaning=undecided)
     mask, grid = concentration.mask, concentration.grid
-    return allow_for_blur(run(leaning=lean_on_neighbours(first, mask, grid)), mask, grid)
+    second = run(leaning=lean_on_neighbours(first, mask, grid))
+    return allow_for_blur(read_with_neighbours(second, mask, grid), mask, grid)
 
 
 def _settled(

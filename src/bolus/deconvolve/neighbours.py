@@ -1,4 +1,4 @@
-"""What a voxel's neighbours say of its delay and transit time: a prior of its own."""
+"""What a voxel's neighbours say of its delay and transit time, and of where its residue peaks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from bolus.core.arrays import Float32s, Mask, Volume
 from bolus.core.grid import Grid
 from bolus.core.maps import Estimate
 from bolus.core.series import scatter
+from bolus.deconvolve.posterior import APART_S
 
-REACH_MM: Final = 4.0
-"""How far neighbours reach (SD of a Gaussian) [mm]: a few times the width of the noise filters."""
+REACH_MM: Final = 8.0
+"""How far neighbours reach (SD of a Gaussian) [mm]: twice as far as noise filters, which share noise out."""
+NEAR_MM: Final = 4.0
+"""How far they reach where those farther away differ, as at the edge of a lesion [mm]."""
 N_INDEPENDENT: Final = 4.0
-"""How many independent voxels the neighbourhood is worth: filtered noise is alike among neighbours."""
+"""How many independent voxels a near neighbourhood is worth: filtered noise is alike among neighbours. A far
+one is worth more by the area of a slice."""
 EVENNESS: Final = 10.0
 """Certainty counts up to this many times the least spread: the most certain neighbours are those with most
 flow, which across an edge are the healthy ones."""
@@ -25,7 +29,10 @@ LEAST_DELAY_S: Final = 0.5
 """Least spread of delay among neighbours [s]."""
 LEAST_LN_MTT: Final = 0.25
 """Least spread of the logarithm of MTT among neighbours: grey and white matter differ."""
-
+BLIND_S2: Final = APART_S**2
+"""Variance of peaks that are noise [s2]: most lie far off, and are read at one end of what is allowed."""
+BLUR_MM: Final = 4.0
+"""How far noise filters and thick voxels blur (SD of a Gaussian) [mm]."""
 BLUR: Final = 0.4
 """Part of its difference from its surroundings that a voxel may have lost to them. Chosen on simulated
 heads (CT, seeds 11 and 12, 3 and 6 HU): 90 % intervals hold 82 % of true CBV without it, 86 % with 0.3,
@@ -37,7 +44,8 @@ def lean_on_neighbours(estimate: Estimate, mask: Mask, grid: Grid) -> Float32s:
 
     Delay and log MTT are each believed to be normal, around the mean of the neighbours weighted by their
     certainty; its variance is what the neighbours differ by beyond their noise, and what their mean itself
-    is uncertain by. Across the edge of a lesion neighbours differ, and the prior says little.
+    is uncertain by. Across the edge of a lesion neighbours differ, and the prior says little. Far neighbours
+    are asked as well as near ones, and each voxel keeps the answer with the smaller variance.
 
     Parameters
     ----------
@@ -53,12 +61,15 @@ def lean_on_neighbours(estimate: Estimate, mask: Mask, grid: Grid) -> Float32s:
     """
     if estimate.mtt is None or estimate.delay is None:
         raise TypeError("only methods that fit delay and MTT can lean on neighbours")
-    spread_out = _spreading(mask, grid)
-    of_delay = _prior(estimate.delay, estimate.sd["delay"], LEAST_DELAY_S, spread_out)
     mtt = np.maximum(estimate.mtt, np.float32(1e-3))
     spread = np.asarray(estimate.sd["mtt"] / mtt, dtype=np.float32)
-    of_mtt = _prior(np.log(mtt), spread, LEAST_LN_MTT, spread_out)
-    return np.ascontiguousarray(np.concatenate([of_delay, of_mtt], axis=1), dtype=np.float32)
+    priors = []
+    for reach in (NEAR_MM, REACH_MM):
+        spread_out, n = _spreading(mask, grid, reach), N_INDEPENDENT * (reach / NEAR_MM) ** 2
+        of_delay = _prior(estimate.delay, estimate.sd["delay"], LEAST_DELAY_S, spread_out, n)
+        priors.append((of_delay, _prior(np.log(mtt), spread, LEAST_LN_MTT, spread_out, n)))
+    factors = [_surer(near, far) for near, far in zip(*priors, strict=True)]
+    return np.ascontiguousarray(np.concatenate(factors, axis=1), dtype=np.float32)
 
 
 def allow_for_blur(estimate: Estimate, mask: Mask, grid: Grid) -> Estimate:
@@ -81,26 +92,56 @@ def allow_for_blur(estimate: Estimate, mask: Mask, grid: Grid) -> Estimate:
     """
     if estimate.mtt is None:
         raise TypeError("only methods that fit MTT have a volume to allow for blur")
-    spread_out = _spreading(mask, grid)
+    spread_out = _spreading(mask, grid, BLUR_MM)
     volume = np.asarray(estimate.flow * estimate.mtt, dtype=np.float32)
     wider = {
-        name: np.hypot(estimate.sd[name], np.float32(BLUR) * _from_around(values, spread_out))
+        name: np.hypot(estimate.sd[name], np.float32(BLUR) * (values - _around(values, spread_out)))
         for name, values in (("flow", estimate.flow), ("volume", volume))
     }
     return replace(estimate, sd={**estimate.sd, **wider})
 
 
-def _from_around(values: Float32s, spread_out: Callable[[Float32s], Float32s]) -> Float32s:
-    """Return what voxels differ by from the mean around them."""
+def read_with_neighbours(estimate: Estimate, mask: Mask, grid: Grid) -> Estimate:
+    """Read Tmax as neighbours do: how far it lies from what is expected is averaged over them.
+
+    What a peak knows better than a fit, as where voxels mix early and late tissue, it knows of neighbours as
+    well; the rest is noise. Where neighbours differ by as much as numbers drawn blindly would, peaks are
+    noise altogether, and Tmax is what is expected.
+
+    Parameters
+    ----------
+    estimate
+        With Tmax as read and as `expected`, one value a voxel of the mask.
+    mask, grid
+        Where the voxels are.
+
+    Returns
+    -------
+    The estimate with Tmax, and its standard deviation, of `expected` and what is left of the distance.
+    """
+    if estimate.expected is None:
+        raise TypeError("only methods that say what they expect of Tmax can read it with neighbours")
+    apart = np.asarray(estimate.tmax - estimate.expected, dtype=np.float32)
+    spread_out = _spreading(mask, grid, REACH_MM)
+    around = _around(apart, spread_out)
+    differing = _around(apart**2, spread_out) - around**2
+    kept = around * np.clip(1.0 - differing / np.float32(BLIND_S2), 0.0, 1.0)
+    within = np.maximum(estimate.sd["tmax"] ** 2 - apart**2, np.float32(0))
+    sd = {**estimate.sd, "tmax": np.asarray(np.sqrt(within + kept**2), dtype=np.float32)}
+    return replace(estimate, tmax=np.asarray(estimate.expected + kept, dtype=np.float32), sd=sd)
+
+
+def _around(values: Float32s, spread_out: Callable[[Float32s], Float32s]) -> Float32s:
+    """Return the mean around each voxel over those that are known."""
     known = np.isfinite(values)
     weight = spread_out(known.astype(np.float32))
-    around = spread_out(np.where(known, values, np.float32(0))) / np.maximum(weight, np.float32(1e-6))
-    return np.asarray(values - around, dtype=np.float32)
+    total = spread_out(np.where(known, values, np.float32(0)))
+    return np.asarray(total / np.maximum(weight, np.float32(1e-6)), dtype=np.float32)
 
 
-def _spreading(mask: Mask, grid: Grid) -> Callable[[Float32s], Float32s]:
+def _spreading(mask: Mask, grid: Grid, reach_mm: float) -> Callable[[Float32s], Float32s]:
     """Return a function that blurs values `(voxels,)` over the voxels of a mask; outside counts as 0."""
-    sigma = [REACH_MM / step for step in grid.spacing_mm]
+    sigma = [reach_mm / step for step in grid.spacing_mm]
 
     def spread_out(array: Float32s) -> Float32s:
         volume: Volume = scatter(array.astype(np.float32), mask, fill=0.0)
@@ -110,9 +151,9 @@ def _spreading(mask: Mask, grid: Grid) -> Callable[[Float32s], Float32s]:
 
 
 def _prior(
-    values: Float32s, sd: Float32s, least: float, spread_out: Callable[[Float32s], Float32s]
+    values: Float32s, sd: Float32s, least: float, spread_out: Callable[[Float32s], Float32s], n: float
 ) -> Float32s:
-    """Return the factors of a value and of its square, shape `(voxels, 2)`."""
+    """Return the factors of a value and of its square, shape `(voxels, 2)`, by `n` independent neighbours."""
     known = np.isfinite(values) & np.isfinite(sd)
     weight = np.where(known, 1.0 / (sd**2 + (EVENNESS * least) ** 2), 0.0).astype(np.float32)
     safe = np.where(known, values, 0.0).astype(np.float32)
@@ -123,6 +164,11 @@ def _prior(
     mean = spread_out(weight * safe) / total
     noise = spread_out(weight * np.where(known, sd, 0.0) ** 2) / total
     differing = spread_out(weight * safe**2) / total - mean**2 - noise
-    variance = np.maximum(differing, 0.0) + noise / N_INDEPENDENT + least**2
+    variance = np.maximum(differing, 0.0) + noise / n + least**2
     factors = np.stack([mean / variance, -0.5 / variance], axis=1)
     return np.where(some[:, None], factors, 0.0).astype(np.float32)
+
+
+def _surer(near: Float32s, far: Float32s) -> Float32s:
+    """Return of two priors, voxel by voxel, the one with the smaller variance."""
+    return np.where(far[:, 1:] < near[:, 1:], far, near)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -141,6 +142,7 @@ def estimated(belief: Belief, problem: Problem) -> Estimate:
         tmax=tmax,
         mtt=np.ascontiguousarray(mtt),
         delay=np.ascontiguousarray(delay),
+        expected=np.ascontiguousarray(expected),
         sd={
             "flow": belief.flow_sd,
             "volume": belief.volume_sd,
@@ -318,13 +320,4 @@ def with_residues(
     for rows, likely, flow in weights(curves, mixture, independence=independence, leaning=leaning):
         found[rows] = (likely * flow)[:, : len(table)] @ table
     found[~np.isfinite(estimate.flow)] = np.nan
-    return Estimate(
-        flow=estimate.flow,
-        tmax=estimate.tmax,
-        mtt=estimate.mtt,
-        delay=estimate.delay,
-        sd=estimate.sd,
-        extra=estimate.extra,
-        residues=found,
-        lags=times.astype(np.float32),
-    )
+    return replace(estimate, residues=found, lags=times.astype(np.float32))

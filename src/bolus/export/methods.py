@@ -128,7 +128,7 @@ def _deconvolution(result: Result) -> str:
     options = ", ".join(f"{k} {v}" for k, v in sorted(recipe.method_options.items()))
     text = f"Maps were made by {name} ({recipe.method}{', ' + options if options else ''})"
     if recipe.neighbours and recipe.method in _LEANING:
-        text += ", each voxel leaning on its neighbours for delay and transit time"
+        text += ", each voxel leaning on its neighbours for delay, transit time and Tmax"
     if recipe.method in _LEANING:
         text += "; Tmax was read from the residue of oSVD, near to what the posterior expects"
     if recipe.method in _WITHOUT_ARTERY:

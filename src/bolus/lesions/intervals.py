@@ -56,8 +56,8 @@ def with_intervals(
         labels=labels.marked(found.labels, made.volumes_ml),
         methods=(
             *found.methods,
-            f"Intervals of volumes are 5th to 95th percentiles over {made.n_samples} sets of maps with "
-            "errors drawn from their standard deviations, in part shared by all voxels.",
+            "Intervals of volumes are 5th to 95th percentiles, turned about the volume, over "
+            f"{made.n_samples} sets of maps with errors drawn from their standard deviations, in part shared by all voxels.",
         ),
     )
 
@@ -100,8 +100,11 @@ def volume_intervals(  # noqa: PLR0913  options, by keyword
     -----
     A sample of a map is its value plus errors with its standard deviation; CBF, CBV and MTT are sampled on a
     logarithmic scale and cannot become negative. Each sample goes through smoothing, thresholds and clean-up
-    as the maps themselves did. Bounds are the 5th and 95th percentile of the volumes, and always hold the
-    volume of the maps themselves.
+    as the maps themselves did. Errors push tissue over a threshold more often than back, as most of it is
+    healthy: the maps show more than is true, and samples show more still, by about as much. Bounds are
+    therefore the 5th and 95th percentile of the samples turned about the volume of the maps themselves,
+    ``2 v - q95`` to ``2 v - q5`` (Davison and Hinkley, Bootstrap Methods and their Application, 1997, ch. 5,
+    "basic"), not below 0, and always hold that volume.
 
     Of 53 simulated patients, 13 of whom moved, the intervals held the true core in 48 and the true
     hypoperfused volume in 49; of the 21 that lay still and had no part in the choice of `model`, in 21 and
@@ -190,5 +193,7 @@ class _Tally:
 
 
 def _interval(drawn: list[float], known: float) -> tuple[float, float]:
+    """Turn about the volume what more errors do to it: they have done as much to the truth already."""
     low, high = np.percentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    return min(float(low), known), max(float(high), known)
+    least = max(2 * known - float(high), min(known, 0.0))
+    return min(least, known), max(2 * known - float(low), known)

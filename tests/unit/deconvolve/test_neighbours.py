@@ -1,11 +1,12 @@
-"""What neighbours say of a voxel: how far blur may have drawn it."""
+"""What neighbours say of a voxel: delay and MTT, where its residue peaks, how far blur has drawn it."""
 
 import numpy as np
 import pytest
 
 from bolus.core.grid import Grid
 from bolus.core.maps import Estimate
-from bolus.deconvolve.neighbours import BLUR, allow_for_blur, lean_on_neighbours
+from bolus.deconvolve.neighbours import BLUR, allow_for_blur, lean_on_neighbours, read_with_neighbours
+from bolus.deconvolve.posterior import APART_S
 
 SHAPE = (24, 24, 3)
 MASK = np.ones(SHAPE, dtype=bool)
@@ -61,3 +62,69 @@ def test_methods_without_transit_times_are_refused():
     for ask in (allow_for_blur, lean_on_neighbours):
         with pytest.raises(TypeError, match="only methods that fit"):
             ask(Estimate(flow=ones, tmax=ones), MASK, GRID)
+
+
+def read(apart: np.ndarray, sd: float = 0.5) -> Estimate:
+    """Return an estimate that expects a Tmax of 4 s everywhere and read it this far off [s]."""
+    off = apart.ravel().astype(np.float32)
+    ones = np.ones_like(off)
+    deviation = np.sqrt(sd**2 + off**2)
+    return Estimate(
+        flow=ones, tmax=4 + off, mtt=ones, delay=ones, expected=4 + 0 * off, sd={"tmax": deviation}
+    )
+
+
+def test_what_all_neighbours_read_is_believed():
+    found = read_with_neighbours(read(np.full(SHAPE, 1.0)), MASK, GRID)
+
+    np.testing.assert_allclose(found.tmax, 5.0, rtol=1e-5)
+    np.testing.assert_allclose(found.sd["tmax"], np.hypot(0.5, 1.0), rtol=1e-5)
+
+
+def test_peaks_that_are_noise_are_not():
+    noise = np.random.default_rng(0).choice([-APART_S, APART_S], SHAPE, p=[0.3, 0.7])
+
+    found = read_with_neighbours(read(noise), MASK, GRID)
+
+    assert np.abs(found.tmax - 4.0).max() < 0.35  # their mean is 0.6 s
+    np.testing.assert_allclose(found.sd["tmax"], 0.5, atol=0.15)
+
+
+def test_an_unknown_tmax_stays_unknown_and_spoils_no_other():
+    off = np.full(SHAPE, 1.0)
+    off[12, 12, 1] = np.nan
+
+    tmax = read_with_neighbours(read(off), MASK, GRID).tmax.reshape(SHAPE)
+
+    assert np.isnan(tmax[12, 12, 1])
+    assert tmax[12, 13, 1] == pytest.approx(5.0, rel=1e-5)
+
+
+def test_methods_that_expect_nothing_are_refused():
+    ones = np.ones(MASK.sum(), dtype=np.float32)
+
+    with pytest.raises(TypeError, match="expect"):
+        read_with_neighbours(Estimate(flow=ones, tmax=ones), MASK, GRID)
+
+
+def test_far_neighbours_are_heard_in_even_tissue_and_near_ones_at_an_edge():
+    rng = np.random.default_rng(1)
+    shape = (48, 48, 1)
+    delay = np.where(np.arange(48)[:, None, None] < 24, 0.0, 8.0) + rng.normal(0.0, 1.0, shape)
+    ones = np.ones(delay.size, dtype=np.float32)
+    found = Estimate(
+        flow=ones,
+        tmax=ones,
+        mtt=4 * ones,
+        delay=delay.ravel().astype(np.float32),
+        sd={"delay": ones, "mtt": ones},
+    )
+    grid = Grid(shape, np.diag([2.0, 2.0, 6.0, 1.0]))
+
+    _, half_precision = lean_on_neighbours(found, np.ones(shape, dtype=bool), grid)[:, :2].T
+
+    variance = (-0.5 / half_precision).reshape(shape)[:, 24, 0]
+    far = 0.5**2 + 1.0 / 16  # least spread, and the noise of sixteen voxels
+    assert variance[4] == pytest.approx(far, rel=0.15)
+    assert variance[8] < 1.0  # 32 mm away: beyond the near reach
+    assert variance[24] > 4.0
