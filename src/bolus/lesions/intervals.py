@@ -56,8 +56,8 @@ def with_intervals(
         labels=labels.marked(found.labels, made.volumes_ml),
         methods=(
             *found.methods,
-            "Intervals of volumes are 5th to 95th percentiles, turned about the volume, over "
-            f"{made.n_samples} sets of maps with errors drawn from their standard deviations, in part shared by all voxels.",
+            f"Intervals of volumes are from {made.n_samples} sets of maps with errors drawn from their standard "
+            "deviations, in part shared by all voxels: 5th to 95th percentiles, turned about the volume.",
         ),
     )
 
