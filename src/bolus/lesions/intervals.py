@@ -56,7 +56,7 @@ def with_intervals(
         labels=labels.marked(found.labels, made.volumes_ml),
         methods=(
             *found.methods,
-            f"Intervals of volumes are from {made.n_samples} sets of maps with errors drawn from their standard "
+            f"Intervals of volumes are from {made.n_samples} sets of maps with errors of their standard "
             "deviations, in part shared by all voxels: 5th to 95th percentiles, turned about the volume.",
         ),
     )
