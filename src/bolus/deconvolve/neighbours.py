@@ -27,7 +27,7 @@ EVENNESS: Final = 10.0
 flow, which across an edge are the healthy ones."""
 LEAST_DELAY_S: Final = 0.5
 """Least spread of delay among neighbours [s]."""
-LEAST_LN_MTT: Final = 0.25
+LEAST_LN_MTT: Final = 0.2
 """Least spread of the logarithm of MTT among neighbours: grey and white matter differ."""
 BLIND_S2: Final = APART_S**2
 """Variance of peaks that are noise [s2]: most lie far off, and are read at one end of what is allowed."""
