@@ -31,6 +31,10 @@ LEAST_LN_MTT: Final = 0.22
 """Least spread of the logarithm of MTT among neighbours: grey and white matter differ."""
 BLIND_S2: Final = APART_S**2
 """Variance of peaks that are noise [s2]: most lie far off, and are read at one end of what is allowed."""
+ARRIVAL_S: Final = 0.25
+"""What Tmax of all voxels is uncertain by besides noise [s]: when and how wide contrast arrives is known from
+one noisy artery, and tissue is fed by others. Chosen on simulated scans: 90 % intervals hold 82-90 % of true
+Tmax without it, 88-95 % with it."""
 BLUR_MM: Final = 4.0
 """How far noise filters and thick voxels blur (SD of a Gaussian) [mm]."""
 BLUR: Final = 0.5
@@ -116,7 +120,8 @@ def read_with_neighbours(estimate: Estimate, mask: Mask, grid: Grid) -> Estimate
 
     Returns
     -------
-    The estimate with Tmax, and its standard deviation, of `expected` and what is left of the distance.
+    The estimate with Tmax of `expected` and what is left of the distance, which counts into its standard
+    deviation, as does what one artery cannot tell (`ARRIVAL_S`).
     """
     if estimate.expected is None:
         raise TypeError("only methods that say what they expect of Tmax can read it with neighbours")
@@ -126,7 +131,7 @@ def read_with_neighbours(estimate: Estimate, mask: Mask, grid: Grid) -> Estimate
     differing = _around(apart**2, spread_out) - around**2
     kept = around * np.clip(1.0 - differing / np.float32(BLIND_S2), 0.0, 1.0)
     within = np.maximum(estimate.sd["tmax"] ** 2 - apart**2, np.float32(0))
-    sd = {**estimate.sd, "tmax": np.asarray(np.sqrt(within + kept**2), dtype=np.float32)}
+    sd = {**estimate.sd, "tmax": np.asarray(np.sqrt(within + kept**2 + ARRIVAL_S**2), dtype=np.float32)}
     return replace(estimate, tmax=np.asarray(estimate.expected + kept, dtype=np.float32), sd=sd)
 
 

@@ -5,7 +5,13 @@ import pytest
 
 from bolus.core.grid import Grid
 from bolus.core.maps import Estimate
-from bolus.deconvolve.neighbours import BLUR, allow_for_blur, lean_on_neighbours, read_with_neighbours
+from bolus.deconvolve.neighbours import (
+    ARRIVAL_S,
+    BLUR,
+    allow_for_blur,
+    lean_on_neighbours,
+    read_with_neighbours,
+)
 from bolus.deconvolve.posterior import APART_S
 
 SHAPE = (24, 24, 3)
@@ -78,7 +84,7 @@ def test_what_all_neighbours_read_is_believed():
     found = read_with_neighbours(read(np.full(SHAPE, 1.0)), MASK, GRID)
 
     np.testing.assert_allclose(found.tmax, 5.0, rtol=1e-5)
-    np.testing.assert_allclose(found.sd["tmax"], np.hypot(0.5, 1.0), rtol=1e-5)
+    np.testing.assert_allclose(found.sd["tmax"] ** 2, 0.5**2 + 1.0 + ARRIVAL_S**2, rtol=1e-5)
 
 
 def test_peaks_that_are_noise_are_not():
@@ -87,7 +93,7 @@ def test_peaks_that_are_noise_are_not():
     found = read_with_neighbours(read(noise), MASK, GRID)
 
     assert np.abs(found.tmax - 4.0).max() < 0.35  # their mean is 0.6 s
-    np.testing.assert_allclose(found.sd["tmax"], 0.5, atol=0.15)
+    np.testing.assert_allclose(found.sd["tmax"], np.hypot(0.5, ARRIVAL_S), atol=0.1)
 
 
 def test_an_unknown_tmax_stays_unknown_and_spoils_no_other():
