@@ -18,10 +18,13 @@ from bolus.pipeline.angiogram import prepare_run
 
 SITES: Final = ("ICA", "M1", "M2", "M3", "A2")
 FILM: Final = "film"
+LATE: Final = "late"
 LOST_NAT: Final = 0.03
 """Contrast that a clot takes away at some time from pixels whose blood it keeps [nat]."""
 FILM_FPS: Final = 1.25
 """Frames a second of runs of contrast alone: as many as networks are shown."""
+_TERRITORIES: Final = ("M1", "M2")
+"""Whose blood comes late where nothing else shows a clot."""
 _CLOTS: Final = 0.55
 """Part of the carotid injections that show a clot."""
 
@@ -30,9 +33,10 @@ def simulate(order: Order) -> list[Case]:
     """Make the two views of a simulated patient, with a clot in about half of them.
 
     Ordered with the reference `film`, runs are contrast alone, as if nothing disturbed it: a twentieth of
-    the work, for networks to learn anatomy from before they see what `bolus run` sees.
+    the work, for networks to learn anatomy from before they see what `bolus run` sees. With `late`, they are
+    too, and a clot of M1 or M2 shows in nothing but the time at which its territory fills.
     """
-    if order.reference == FILM:
+    if order.reference in {FILM, LATE}:
         return _filmed(order)
     about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
     run, still = xa(**about), {**about, "motion": False, "fps": FILM_FPS}
@@ -53,6 +57,8 @@ def simulate(order: Order) -> list[Case]:
 def _filmed(order: Order) -> list[Case]:
     about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
     about |= {"motion": False, "catheter": False, "fps": FILM_FPS}
+    if order.reference == LATE:
+        about |= _only_late(order, about)
     filmed = films(**about)
     lost = _lost(filmed, about)
     return [
@@ -66,6 +72,11 @@ def _filmed(order: Order) -> list[Case]:
         )
         for view, film in filmed.items()
     ]
+
+
+def _only_late(order: Order, about: Mapping[str, Any]) -> dict[str, Any]:
+    clot = str(np.random.default_rng([order.seed, 3]).choice(_TERRITORIES))
+    return {"only_late": True, "clot": "none" if about["clot"] == "none" else clot}
 
 
 def _lost(filmed: Mapping[str, Film], about: Mapping[str, Any]) -> dict[str, Mask]:
