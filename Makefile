@@ -108,21 +108,27 @@ weights-core-size: $(STAMP)  ## train the core-size network that is shipped, fro
 		--scores "site A=$(CORE)/scores/scores.json" --scores "site B=$(CORE)/scores-shifted/scores.json"
 
 FILMS := $(WEIGHTS)/thrombus-films
+TAKES := $(WEIGHTS)/thrombus-takes
 CLOTS := $(WEIGHTS)/thrombus
 CLOT := --threads 1 --resume
 weights-thrombus: $(STAMP)  ## train the network for clots that is shipped, from nothing: two hours and a half of one processor
 	$(LEARN) data simulate thrombus -o $(FILMS) --patients 1200 --seed 3 --setting A --size 256 --reference film
+	$(LEARN) data simulate thrombus -o $(TAKES) --patients 1015 --seed 5 --setting A --size 192 --reference take
 	$(LEARN) data simulate thrombus -o $(CLOTS)/runs --patients 160 --seed 1 --setting A --size 256
 	$(LEARN) data simulate thrombus -o $(CLOTS)/shifted --patients 80 --seed 2 --setting B --size 256
 	$(LEARN) data split --data $(FILMS) -o $(FILMS) --parts 0.94,0.05,0.01
+	$(LEARN) data split --data $(TAKES) -o $(TAKES) --parts 0.94,0.05,0.01
 	$(LEARN) data split --data $(CLOTS)/runs -o $(CLOTS)/runs --parts 0.5,0.15,0.35
-	$(LEARN) train thrombus --data $(FILMS) -o $(CLOTS)/coarse --minutes 24 --set size=128 --set lr=2e-3 $(CLOT)
-	$(LEARN) train thrombus --data $(FILMS) -o $(CLOTS)/films --minutes 38 --set lr=1e-3 $(CLOT) \
+	$(LEARN) train thrombus --data $(FILMS) -o $(CLOTS)/coarse --minutes 24 --set size=128 --set lr=2e-3 $(CLOT) \
+		--set loss=clot_place
+	$(LEARN) train thrombus --data $(FILMS) -o $(CLOTS)/films --minutes 38 --set lr=1e-3 --set loss=clot_place $(CLOT) \
 		--begin-with $(CLOTS)/coarse/best.safetensors
-	$(LEARN) train thrombus --data $(FILMS) -o $(CLOTS)/films-2 --minutes 20 --set lr=7e-4 --set seed=1 $(CLOT) \
-		--begin-with $(CLOTS)/films/best.safetensors
-	$(LEARN) train thrombus --data $(CLOTS)/runs -o $(CLOTS)/run --epochs 6 --set lr=1e-4 $(CLOT) \
+	$(LEARN) train thrombus --data $(FILMS) -o $(CLOTS)/films-2 --minutes 20 --set lr=7e-4 --set seed=1 --set loss=clot_place \
+		$(CLOT) --begin-with $(CLOTS)/films/best.safetensors
+	$(LEARN) train thrombus --data $(TAKES) -o $(CLOTS)/takes --minutes 16 --set lr=1e-3 --set seed=2 $(CLOT) \
 		--begin-with $(CLOTS)/films-2/best.safetensors
+	$(LEARN) train thrombus --data $(CLOTS)/runs -o $(CLOTS)/run --epochs 6 --set lr=1e-4 $(CLOT) \
+		--begin-with $(CLOTS)/takes/last.safetensors
 	$(LEARN) calibrate thrombus --data $(CLOTS)/runs --run $(CLOTS)/run
 	$(LEARN) evaluate thrombus --run $(CLOTS)/run --data $(CLOTS)/runs -o $(CLOTS)/scores
 	$(LEARN) evaluate thrombus --run $(CLOTS)/run --data $(CLOTS)/shifted -o $(CLOTS)/scores-shifted

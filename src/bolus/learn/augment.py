@@ -26,14 +26,12 @@ _SPATIAL: Final = ("image", "target", "mask", "heat", "lost")
 
 def flip(batch: Batch, generator: Any) -> Batch:
     """Mirror half of the cases left to right, as the paper does."""
-    chosen = _chosen(batch, generator)
-    return batch | {k: torch.where(_as(chosen, v), v.flip(-1), v) for k, v in _images(batch).items()}
+    return _mirrored(batch, generator, -1)
 
 
 def flip_rows(batch: Batch, generator: Any) -> Batch:
     """Mirror half of the cases top to bottom, as the paper on core size says."""
-    chosen = _chosen(batch, generator)
-    return batch | {k: torch.where(_as(chosen, v), v.flip(-2), v) for k, v in _images(batch).items()}
+    return _mirrored(batch, generator, -2)
 
 
 def shift_scale_rotate(
@@ -64,9 +62,8 @@ def shift_scale_rotate(
     x, y = (2.0 * _uniform(n, shift, generator) for _ in range(2))  # a side is 2 long in `affine_grid`
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
     moved = torch.stack([torch.stack([cos, -sin, x], -1), torch.stack([sin, cos, y], -1)], -2)
-    still = torch.eye(2, 3).expand(n, 2, 3)
-    theta = torch.where(_chosen(batch, generator, chance)[:, None, None], moved, still)
-    return batch | {k: _warped(v, theta) for k, v in _images(batch).items()}
+    chosen = _chosen(batch, generator, chance)
+    return _changed(batch, chosen, lambda values: _warped(values, moved[chosen]))
 
 
 def tone(
@@ -210,6 +207,21 @@ def augmentation(names: Sequence[str]) -> Augmentation:
 def _images(batch: Batch) -> Batch:
     """Return what lies on the pixels of the image; runs of frames move as one."""
     return {k: batch[k] for k in _SPATIAL if k in batch and batch[k].ndim >= _IMAGE_AXES}
+
+
+def _mirrored(batch: Batch, generator: Any, axis: int) -> Batch:
+    return _changed(batch, _chosen(batch, generator), lambda values: values.flip(axis))
+
+
+def _changed(batch: Batch, chosen: Any, change: Callable[[Any], Any]) -> Batch:
+    """Change the images of the chosen cases; the others cost nothing and stay as they are."""
+    if not bool(chosen.any()):
+        return batch
+    done = {}
+    for name, values in _images(batch).items():
+        done[name] = values.clone()
+        done[name][chosen.to(values.device)] = change(values[chosen.to(values.device)])
+    return batch | done
 
 
 def _chosen(batch: Batch, generator: Any, chance: float = _CHANCE) -> Any:

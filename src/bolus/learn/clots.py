@@ -13,15 +13,21 @@ from bolus.learn.angiograms import options as drawn_options
 from bolus.learn.cases import Case
 from bolus.learn.making import Order
 from bolus.learn.runs import GREY, PER_NAT, make_case
-from bolus.phantom.angiogram import Film, films, xa
+from bolus.phantom.angiogram import Film, films, takes, xa
 from bolus.pipeline.angiogram import prepare_run
 
 SITES: Final = ("ICA", "M1", "M2", "M3", "A2")
 FILM: Final = "film"
+LATE: Final = "late"
+TAKE: Final = "take"
 LOST_NAT: Final = 0.03
 """Contrast that a clot takes away at some time from pixels whose blood it keeps [nat]."""
 FILM_FPS: Final = 1.25
 """Frames a second of runs of contrast alone: as many as networks are shown."""
+SUMMED: Final = 2.4
+"""Frames of a run at 3 a second that are averaged to one."""
+_TERRITORIES: Final = ("M1", "M2")
+"""Whose blood comes late where nothing else shows a clot."""
 _CLOTS: Final = 0.55
 """Part of the carotid injections that show a clot."""
 
@@ -30,10 +36,14 @@ def simulate(order: Order) -> list[Case]:
     """Make the two views of a simulated patient, with a clot in about half of them.
 
     Ordered with the reference `film`, runs are contrast alone, as if nothing disturbed it: a twentieth of
-    the work, for networks to learn anatomy from before they see what `bolus run` sees.
+    the work, for networks to learn anatomy from before they see what `bolus run` sees. With `late`, they are
+    too, and a clot of M1 or M2 shows in nothing but the time at which its territory fills. With `take`, they
+    have the detector's noise, bone and motion, as far as `bolus run` leaves them, at a fifth of the work.
     """
-    if order.reference == FILM:
+    if order.reference in {FILM, LATE}:
         return _filmed(order)
+    if order.reference == TAKE:
+        return _taken(order)
     about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
     run, still = xa(**about), {**about, "motion": False, "fps": FILM_FPS}
     lost = _lost(films(**still), still)
@@ -53,8 +63,24 @@ def simulate(order: Order) -> list[Case]:
 def _filmed(order: Order) -> list[Case]:
     about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
     about |= {"motion": False, "catheter": False, "fps": FILM_FPS}
+    if order.reference == LATE:
+        about |= _only_late(order, about)
     filmed = films(**about)
-    lost = _lost(filmed, about)
+    return _cases(order, about, filmed, _lost(filmed, about))
+
+
+def _taken(order: Order) -> list[Case]:
+    """Return runs as the detector subtracts them; in other files motion can be undone: those lie still."""
+    about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
+    about["motion"] = about["motion"] and about["encoding"] == "SUB"
+    about |= {"fps": FILM_FPS, "photons": SUMMED * about["photons"]}
+    still = {**about, "motion": False}
+    return _cases(order, about, takes(**about), _lost(films(**still), still))
+
+
+def _cases(
+    order: Order, about: Mapping[str, Any], filmed: Mapping[str, Film], lost: Mapping[str, Mask]
+) -> list[Case]:
     return [
         make_case(
             np.clip(np.round(GREY - PER_NAT * film.density), 0.0, 255.0).transpose(2, 1, 0),
@@ -62,10 +88,15 @@ def _filmed(order: Order) -> list[Case]:
             clot=about["clot"] != "none",
             place=film.clot_px,
             lost=lost[view],
-            about={"view": view, "site": f"filmed {order.setting}", "meta": about},
+            about={"view": view, "site": f"filmed {order.setting}", "meta": dict(about)},
         )
         for view, film in filmed.items()
     ]
+
+
+def _only_late(order: Order, about: Mapping[str, Any]) -> dict[str, Any]:
+    clot = str(np.random.default_rng([order.seed, 3]).choice(_TERRITORIES))
+    return {"only_late": True, "clot": "none" if about["clot"] == "none" else clot}
 
 
 def _lost(filmed: Mapping[str, Film], about: Mapping[str, Any]) -> dict[str, Mask]:

@@ -1,9 +1,10 @@
 """Training: one loop for every task, read from top to bottom.
 
 A run's folder holds `recipe.json`, `split.json`, `data.json` (where cases come from), `log.csv` (one line an
-epoch), `best.safetensors` (the epoch with the best validation score) and `state.pt`. The state is written
-whole after each epoch, and what is drawn in an epoch depends on the seed and the epoch alone: a run that was
-killed and resumed on the processor ends with the very weights of an unbroken one.
+epoch), `best.safetensors` (the epoch with the best validation score), `last.safetensors` (the latest, for
+another training to begin with) and `state.pt`. The state is written whole after each epoch, and what is drawn
+in an epoch depends on the seed and the epoch alone: a run that was killed and resumed on the processor ends
+with the very weights of an unbroken one.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ DATA: Final = "data.json"
 SPLIT: Final = "split.json"
 LOG: Final = "log.csv"
 BEST: Final = "best.safetensors"
+LAST: Final = "last.safetensors"
 STATE: Final = "state.pt"
 _BUDGET: Final = ("epochs", "minutes", "stop_after")
 """Choices that may change when a run is resumed."""
@@ -316,6 +318,7 @@ def _write(learner: Learner, drawn: list[str], folder: Path, board: Any) -> None
     """Write weights if they are the best, then the log, then the state: a kill in between costs one epoch."""
     if learner.stale == 0:
         checkpoint.save_weights(learner.bare, folder / BEST)
+    checkpoint.save_weights(learner.bare, folder / LAST)
     with files.whole(folder / LOG) as made, made.open("w", newline="", encoding="utf-8") as out:
         rows = csv.DictWriter(out, list(learner.log[0]), lineterminator="\n")
         rows.writeheader()

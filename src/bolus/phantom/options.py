@@ -180,6 +180,9 @@ class XaOptions:
         `ICA`, `M1`, `M2`, `M3`, `A2`, or `none` (or None).
     collaterals
         How well they fill what lies behind a clot, 0-1.
+    only_late
+        Whether a clot shows in nothing but time: what lies behind it is as dense as without one, only later,
+        and neither clot nor standing blood is seen. `collaterals` then does not matter.
     external
         Whether the external carotid fills too, as after an injection below the fork; None: drawn.
     layered
@@ -215,6 +218,7 @@ class XaOptions:
     side: str | None = None
     clot: str | None = "none"
     collaterals: float = 0.5
+    only_late: bool = False
     external: bool | None = None
     layered: bool = False
     motion: bool = False

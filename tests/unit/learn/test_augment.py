@@ -51,6 +51,14 @@ def test_half_of_the_cases_change(name):
     assert 0.42 < changed < 0.58
 
 
+@pytest.mark.parametrize("name", ["flip", "shift_scale_rotate"])
+def test_cases_that_are_not_drawn_stay_as_they_are(name):
+    before = {"image": torch.randn(40, 2, SIZE, SIZE)}
+    after = AUGMENTATIONS[name](dict(before), generator())
+    same = (after["image"] == before["image"]).all(dim=(1, 2, 3))
+    assert 8 < int(same.sum()) < 32
+
+
 def test_it_shifts_scales_and_rotates_within_its_bounds():
     def moved(**kwargs):
         none = {"shift": 0.0, "scale": 0.0, "rotate_deg": 0.0}

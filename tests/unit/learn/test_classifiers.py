@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from bolus.learn.augment import augmentation  # noqa: E402
 from bolus.learn.losses import LOSSES  # noqa: E402
 from bolus.learn.networks import HEADS, build  # noqa: E402
-from bolus.learn.networks.pointer import minima  # noqa: E402
+from bolus.learn.networks.pointer import _parts, _parts_of_any, minima  # noqa: E402
 from bolus.learn.networks.sequence import cell_means  # noqa: E402
 
 FEATURES = {
@@ -119,6 +119,12 @@ def test_minima_cover_the_run(n):
     torch.testing.assert_close(seen[:, 7], frames.amin(dim=1))
     contrast = (-frames.amin(dim=1)).clamp(min=0.0)
     torch.testing.assert_close(seen[:, 8], frames.argmin(dim=1) / n * contrast / (1 + contrast))
+
+
+@pytest.mark.parametrize("n", [1, 3, 7, 15, 30])
+def test_minima_of_graphs_of_any_length_are_the_same(n):
+    frames = torch.randn(2, n, 4, 5)
+    torch.testing.assert_close(_parts(frames, 7), _parts_of_any(frames, 7), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", ["thrombus", "core-size"])

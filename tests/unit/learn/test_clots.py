@@ -6,7 +6,7 @@ import pytest
 from bolus.learn import clots, runs
 from bolus.learn.clot_calibration import of_places
 from bolus.learn.making import Order, orders
-from bolus.phantom.angiogram import films, xa
+from bolus.phantom.angiogram import films, takes, xa
 
 STILL = {"motion": False, "external": False, "catheter": False, "fps": 2.0, "size": 96}
 
@@ -89,3 +89,30 @@ def test_the_circle_holds_four_clots_of_five():
     assert (found["level"], found["cases"]) == (0.8, 5)
     assert 2.0 <= found["reach"] <= 2.5
     assert of_places([blind]) == {}
+
+
+def test_takes_are_films_behind_a_detector():
+    options = {"size": 64, "fps": 1.0, "clot": "M1", "external": False, "seed": 3, "photons": 1e6}
+    filmed, taken = films(**options), takes(**options)
+    for view, take in taken.items():
+        assert take.density.shape == filmed[view].density.shape
+        assert take.clot_px in {filmed[view].clot_px, None}
+        seen = take.density[..., 0] != 0.0  # the shutters leave zeros
+        apart = (take.density - filmed[view].density)[seen]
+        assert np.abs(np.median(apart)) < 0.01
+        dense = filmed[view].density[seen] > 0.2
+        assert np.corrcoef(take.density[seen][dense], filmed[view].density[seen][dense])[0, 1] > 0.9
+
+
+def test_takes_show_bone_where_the_head_moves():
+    options = {"size": 64, "fps": 1.0, "external": False, "seed": 3, "photons": 1e6, "vessel": "none"}
+    still, moved = (takes(**options, motion=moves)["AP"].density for moves in (False, True))
+    assert moved.std() > 3.0 * still.std()
+
+
+def test_motion_is_left_in_what_was_already_subtracted():
+    made = [clots.simulate(Order("p", seed, "A", 48, "take")) for seed in range(24)]
+    about = [case.meta for cases in made for case in cases]
+    assert {one["encoding"] for one in about if one["motion"]} == {"SUB"}
+    assert {one["encoding"] for one in about} == {"SUB", "LOG", "LIN"}
+    assert all(case.image.dtype == np.float32 and "lost" in case.extra for cases in made for case in cases)

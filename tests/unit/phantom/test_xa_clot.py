@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bolus import phantom
+from bolus.phantom.angiogram import films
 from bolus.phantom.angiogram.curves import Kind
 from bolus.phantom.angiogram.patient import make_patient
 from bolus.phantom.angiogram.run import frame_times, generators
@@ -101,3 +102,19 @@ def test_carotid_mask_ends_at_its_clot():
         or run.tici_fraction > 0.9
     )
     assert run.views["LAT"].truth.masks["ica"].any()
+
+
+@pytest.mark.parametrize("site", ["M1", "M2"])
+def test_a_clot_can_show_in_nothing_but_time(site):
+    """Sums over time are those without a clot, where the run is long enough to see all of it."""
+    options = {"size": 96, "fps": 1.0, "duration_s": 60.0, "external": False, "seed": 4}
+    open_ = films(**options)
+    late = films(**options, clot=site, only_late=True)
+    shut = films(**options, clot=site, collaterals=1.0)
+    for view, film in late.items():
+        whole, passed = open_[view].density, film.density
+        rest, lost = (np.abs(x.sum(axis=2) - whole.sum(axis=2)) for x in (passed, shut[view].density))
+        assert rest.sum() < 0.02 * whole.sum() < lost.sum()
+        early = slice(0, 6)
+        assert passed[..., early].sum() < 0.9 * whole[..., early].sum()
+    assert phantom.xa(size=48, clot=site, only_late=True, seed=4).tici_fraction > 0.0

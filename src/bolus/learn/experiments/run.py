@@ -13,6 +13,7 @@ from bolus.learn.experiments import classifying, combining, ctp, dsc
 from bolus.learn.experiments.bench import Bench, Experiment, Finished
 from bolus.learn.experiments.masks import postprocess
 from bolus.learn.experiments.perfusion import quantitative
+from bolus.learn.experiments.reading import readouts
 from bolus.learn.experiments.training import augmentation, data_split
 
 _CAROTID: Final[Mapping[str, Experiment]] = MappingProxyType(
@@ -35,7 +36,7 @@ EXPERIMENTS: Final[Mapping[str, Mapping[str, Experiment]]] = MappingProxyType(
         "ica": _CAROTID,
         "arteries": _CAROTID,
         "core-size": _CLASSIFYING,
-        "thrombus": {**_CLASSIFYING, "combinations": combining.combinations},
+        "thrombus": {**_CLASSIFYING, "combinations": combining.combinations, "readouts": readouts},
         "ctp-unet": {
             "cross-validation": ctp.cross_validation,
             "lesions": ctp.lesions,

@@ -97,12 +97,26 @@ def minima(frames: Any, windows: int = 7) -> Any:
     pixels without any have none; `(cases, windows + 2, y, x)`.
     """
     n = frames.shape[1]
+    parts = _parts_of_any(frames, windows) if torch.compiler.is_exporting() else _parts(frames, windows)
+    darkest, when = frames.min(dim=1, keepdim=True)
+    contrast = (-darkest).clamp(min=0.0)
+    late = when.to(frames.dtype) / n * contrast / (1.0 + contrast)
+    return torch.cat([*parts, darkest, late], dim=1)
+
+
+def _parts(frames: Any, windows: int) -> list[Any]:
+    """Return the minima over each part of a run, shape `(cases, 1, y, x)` each."""
+    n = frames.shape[1]
+    ends = [(i * n // windows, -(-(i + 1) * n // windows)) for i in range(windows)]
+    return [frames[:, first:last].amin(dim=1, keepdim=True) for first, last in ends]
+
+
+def _parts_of_any(frames: Any, windows: int) -> list[Any]:
+    """Return the same, written for graphs of runs of any length: every part looks at every frame."""
+    n = frames.shape[1]
     number = torch.arange(n, device=frames.device)
     parts = []
     for i in range(windows):
         inside = (number >= i * n // windows) & (number < ((i + 1) * n + windows - 1) // windows)
         parts.append(torch.where(inside[:, None, None], frames, torch.inf).amin(dim=1, keepdim=True))
-    darkest, when = frames.min(dim=1, keepdim=True)
-    contrast = (-darkest).clamp(min=0.0)
-    late = when.to(frames.dtype) / n * contrast / (1.0 + contrast)
-    return torch.cat([*parts, darkest, late], dim=1)
+    return parts

@@ -83,6 +83,8 @@ class Clot:
     behind
         For each branch the first point that no antegrade contrast reaches; beyond its last: all of it
         is reached.
+    only_late
+        Whether what lies behind is filled as densely as without a clot, only later.
     """
 
     branch: int
@@ -90,6 +92,7 @@ class Clot:
     last: int
     place: Float64s
     behind: tuple[int, ...]
+    only_late: bool = False
 
 
 def with_arrivals(branches: Sequence[Branch], speed: float) -> list[Branch]:
@@ -145,7 +148,8 @@ def strands(branches: Sequence[Branch], clot: Clot | None, collaterals: tuple[fl
     filled: list[Strand] = []
     for n, branch in enumerate(branches):
         stop = len(branch.course) if clot is None else clot.behind[n]
-        still = stop if clot is None or clot.branch != n else max(stop - STUMP_POINTS, 1)
+        stands = clot is not None and clot.branch == n and not clot.only_late
+        still = max(stop - STUMP_POINTS, 1) if stands else stop
         filled += _filled(branch, (0, still), Kind.ARTERY) + _filled(branch, (still - 1, stop), Kind.STUMP)
         if clot is not None and stop < len(branch.course):
             filled += _behind_clot(branches, n, clot, collaterals)
@@ -167,6 +171,9 @@ def _behind_clot(
     """Return the part of a branch that fills backwards, the far ends first; the clot itself stays empty."""
     strength, delay = collaterals
     branch = branches[n]
+    if clot.only_late:
+        late = late_arrivals(branch.delay_s, branches, clot, delay)
+        return _filled(replace(branch, delay_s=late), (max(clot.behind[n] - 1, 0), len(late)), Kind.ARTERY)
     first = clot.last + 1 if n == clot.branch else clot.behind[n]
     if strength < NO_STRENGTH or len(branch.course) - first < 2:
         return []

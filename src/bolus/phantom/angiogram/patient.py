@@ -95,8 +95,10 @@ def make_patient(options: XaOptions, times: Times, rng: np.random.Generator) -> 
     tree = _arteries(options, growing, growing.uniform(*setting.tortuosity))
     branches = with_arrivals(_weakened(tree.branches, mixing), speed)
     has_ica = options.vessel == "carotid"
-    collaterals = (0.9 * options.collaterals, blocking.uniform(3.0, 6.0))
+    collaterals = (1.0 if options.only_late else 0.9 * options.collaterals, blocking.uniform(3.0, 6.0))
     clot = place_clot(branches, options.clot or "none", blocking)
+    if clot is not None:
+        clot = replace(clot, only_late=options.only_late)
     tissue = terminals(branches, clot, collaterals[1])
     lost = float(tissue.weight @ tissue.late / max(tissue.weight.sum(), 1e-9))
     vessels = strands(branches, clot, collaterals)
@@ -113,7 +115,7 @@ def make_patient(options: XaOptions, times: Times, rng: np.random.Generator) -> 
     return Patient(
         side=options.side or side,
         vessels=tuple(vessels),
-        tissue=_thinned(tissue, collaterals[0], shown=options.vessel != "none"),
+        tissue=_thinned(tissue, collaterals[0], options),
         blood_ml=BLOOD_ML * blood * (BEHIND if options.vessel == "vertebral" else 1.0),
         mu=mu,
         injection=injection,
@@ -203,10 +205,11 @@ def _drained(drains: list[Branch], tissue: Terminals, lost: float) -> list[Stran
     ]
 
 
-def _thinned(tissue: Terminals, collateral: float, *, shown: bool) -> Terminals:
-    """Return terminals with the share of contrast that reaches them."""
-    weight = tissue.weight * np.where(tissue.late > 0.5, collateral, 1.0) * float(shown)
-    return Terminals(tissue.place, weight, tissue.delay_s, tissue.late)
+def _thinned(tissue: Terminals, collateral: float, options: XaOptions) -> Terminals:
+    """Return terminals with the share of contrast that reaches them, and whether a detour spread it."""
+    weight = tissue.weight * np.where(tissue.late > 0.5, collateral, 1.0) * float(options.vessel != "none")
+    late = tissue.late * float(not options.only_late)
+    return Terminals(tissue.place, weight, tissue.delay_s, late)
 
 
 def _injection(options: XaOptions, setting: Setting, rng: np.random.Generator) -> Injection:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bolus.core.arrays import Float32s, Float64s, Times
 from bolus.core.grid import Grid
@@ -65,7 +66,7 @@ def xa(options: XaOptions | None = None, /, **changes: Any) -> Angiogram:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Film:
-    """One view of a still patient before any detector.
+    """One view as contrast alone, or as `takes` has it.
 
     Parameters
     ----------
@@ -106,6 +107,29 @@ def _film(options: XaOptions, patient: Patient, times: Times, name: str, rng: np
     )
 
 
+def takes(options: XaOptions | None = None, /, **changes: Any) -> dict[str, Film]:
+    """Return both views as the detector sees them and its makers subtract them, and nothing undone.
+
+    Noise, the catheter, shutters, and the edges that bone leaves where the head moves are those of `xa` with
+    the encoding `SUB`; what it knows of the truth but the clot's place is left out, which takes long.
+
+    Raises
+    ------
+    BadRecipe
+        If an option is unknown or out of range.
+    """
+    wanted = replace(chosen(options or XaOptions(), changes), encoding="SUB", sign=1, lut=False)
+    patient, times, sides = _drawn(wanted)
+    return {name: _take(wanted, patient, times, name, rng) for name, rng in sides.items()}
+
+
+def _take(options: XaOptions, patient: Patient, times: Times, name: str, rng: np.random.Generator) -> Film:
+    _, stored, seen = _exposed(options, patient, times, name, rng)
+    level, gain = seen.encoding.scale()
+    density = np.where(seen.open_[..., None], (level - stored.astype(np.float32)) / gain, 0.0)
+    return Film(density.astype(np.float32), clot_in(patient, seen.camera, seen.spells[0], seen.open_))
+
+
 def _drawn(options: XaOptions) -> tuple[Patient, Times, dict[str, np.random.Generator]]:
     """Return the patient, the clock, and what draws each view."""
     body, clock, *sides = generators(options)
@@ -131,6 +155,30 @@ def frame_times(options: XaOptions, rng: np.random.Generator) -> Times:
 
 
 def _view(options: XaOptions, patient: Patient, times: Times, name: str, rng: np.random.Generator) -> View:
+    density, stored, seen = _exposed(options, patient, times, name, rng)
+    pixel = seen.camera.pixel_mm
+    series = Series(
+        stored[:, :, None, :],
+        times,
+        Grid((options.size, options.size, 1), np.diag([-pixel, -pixel, 1.0, 1.0])),
+        Modality.XA,
+        Unit.SIGNAL,
+        acquisition=Acquisition(
+            description=f"DSA phantom, {options.vessel} injection",
+            source="phantom",
+            kvp=80.0,
+            clock="simulated",
+            xray=seen.encoding.xray(lateral=name == "LAT", started=START.strftime("%Y%m%d%H%M%S.%f")),
+        ),
+        steps=(f"simulated with seed {options.seed}",),
+    )
+    return View(series, known(seen, density, series))
+
+
+def _exposed(
+    options: XaOptions, patient: Patient, times: Times, name: str, rng: np.random.Generator
+) -> tuple[Float32s, NDArray[np.uint16], Known]:
+    """Return line integrals of contrast [nat], what the file stores of them, `(x, y, t)` both, and how."""
     placing, moving, filling, casting, reading, exposing = rng.spawn(6)
     camera = _camera(options, patient, name, placing)
     spells = holds(times.size, moving, moves=options.motion)
@@ -147,24 +195,7 @@ def _view(options: XaOptions, patient: Patient, times: Times, name: str, rng: np
         table=options.lut and options.encoding == "LOG",
     )
     stored = develop(density, beam, encoding, exposing)
-    pixel = camera.pixel_mm
-    series = Series(
-        stored[:, :, None, :],
-        times,
-        Grid((options.size, options.size, 1), np.diag([-pixel, -pixel, 1.0, 1.0])),
-        Modality.XA,
-        Unit.SIGNAL,
-        acquisition=Acquisition(
-            description=f"DSA phantom, {options.vessel} injection",
-            source="phantom",
-            kvp=80.0,
-            clock="simulated",
-            xray=encoding.xray(lateral=name == "LAT", started=START.strftime("%Y%m%d%H%M%S.%f")),
-        ),
-        steps=(f"simulated with seed {options.seed}",),
-    )
-    seen = Known(patient, camera, spells, beam.open_, encoding)
-    return View(series, known(seen, density, series))
+    return density, stored, Known(patient, camera, spells, beam.open_, encoding)
 
 
 def _camera(options: XaOptions, patient: Patient, name: str, rng: np.random.Generator) -> Camera:
