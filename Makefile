@@ -56,6 +56,7 @@ weights: $(STAMP)  ## train the carotid network that is shipped, from nothing: a
 	$(LEARN) guard ica --data $(WEIGHTS)/injections -o src/bolus/learn/weights/ica.onnx
 
 NET := $(WEIGHTS)/net
+NET_SCORES := --scores simulated=$(NET)/scores/scores.json --scores shifted=$(NET)/scores-shifted/scores.json
 weights-net: $(STAMP)  ## train the network of `--method net` that is shipped, from nothing: half an hour of one processor
 	$(LEARN) data simulate net -o $(NET)/cases --patients 4000 --seed 1 --setting A --size 64
 	$(LEARN) data simulate net -o $(NET)/shifted --patients 80 --seed 2 --setting B --size 64
@@ -63,8 +64,9 @@ weights-net: $(STAMP)  ## train the network of `--method net` that is shipped, f
 	$(LEARN) train net --data $(NET)/cases -o $(NET)/run --minutes 22 --threads 1 --resume
 	$(LEARN) evaluate net --run $(NET)/run --data $(NET)/cases -o $(NET)/scores
 	$(LEARN) evaluate net --run $(NET)/run --data $(NET)/shifted -o $(NET)/scores-shifted
-	$(LEARN) export net --run $(NET)/run -o src/bolus/learn/weights/net.onnx \
-		--scores simulated=$(NET)/scores/scores.json --scores shifted=$(NET)/scores-shifted/scores.json
+	$(LEARN) export net --run $(NET)/run -o $(NET)/run/net.onnx $(NET_SCORES)
+	$(BIN)/python -m benchmarks.net_whole $(NET)/run/net.onnx -o $(NET)/whole.json
+	$(LEARN) export net --run $(NET)/run -o src/bolus/learn/weights/net.onnx $(NET_SCORES) --scores whole=$(NET)/whole.json
 
 MAPS := $(WEIGHTS)/maps
 AGAIN := --threads 1 --resume

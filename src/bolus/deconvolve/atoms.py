@@ -124,31 +124,42 @@ def whitened(curves: Any, baseline: float) -> Any:
 
 @lru_cache(maxsize=4)
 def _kept(samples: bytes, dt: float, shapes: tuple[tuple[str, Residue], ...], baseline: float) -> Atoms:
-    aif = np.frombuffer(samples)
-    times = np.arange(aif.size, dtype=np.float64) * dt
-    mtt, delay = np.repeat(TRANSITS_S, DELAYS_S.size), np.tile(DELAYS_S, TRANSITS_S.size)
-    parameters = (np.full(mtt.size, unit_flow(), dtype=np.float64), mtt, delay)
-
-    def arterial(at: Float64s) -> Float64s:
-        return np.asarray(np.interp(at, times, aif, left=0.0))
-
+    mtt, delay = _grid()
     n = len(shapes)
-    curves = np.concatenate(
-        [tissue_curves(arterial, times, parameters, residue=residue) for _, residue in shapes]
-    )
-    curves = np.asarray(whitened(curves, baseline))
+    curves = np.asarray(whitened(_passages(samples, dt, shapes), baseline))
     norms = np.linalg.norm(curves, axis=1)
     directions, parts = _spanned(curves / norms[:, None])
     return Atoms(
         curves=curves,
         delay=np.tile(delay, n),
         mtt=np.tile(mtt, n),
-        tmax=np.concatenate([_tmax(mtt, delay, residue) for _, residue in shapes]),
+        tmax=np.concatenate([_tmax(residue) for _, residue in shapes]),
         shape=np.repeat(np.arange(n), mtt.size),
         width_s=np.tile(_widths(delay), n),
         norms=np.asarray(norms, dtype=np.float64),
         directions=directions,
         parts=parts,
+    )
+
+
+def _grid() -> tuple[Float64s, Float64s]:
+    """Return transit time and delay of each atom of a shape."""
+    return np.repeat(TRANSITS_S, DELAYS_S.size), np.tile(DELAYS_S, TRANSITS_S.size)
+
+
+@lru_cache(maxsize=2)
+def _passages(samples: bytes, dt: float, shapes: tuple[tuple[str, Residue], ...]) -> Float64s:
+    """Return the curves of all atoms, of a baseline that is known, `(atoms, t)`."""
+    aif = np.frombuffer(samples)
+    times = np.arange(aif.size, dtype=np.float64) * dt
+    mtt, delay = _grid()
+    parameters = (np.full(mtt.size, unit_flow(), dtype=np.float64), mtt, delay)
+
+    def arterial(at: Float64s) -> Float64s:
+        return np.asarray(np.interp(at, times, aif, left=0.0))
+
+    return np.concatenate(
+        [tissue_curves(arterial, times, parameters, residue=residue) for _, residue in shapes]
     )
 
 
@@ -164,7 +175,10 @@ def _spanned(units: Float64s) -> tuple[Float64s, Float64s]:
     return directions, (units @ directions).T
 
 
-def _tmax(mtt: Float64s, delay: Float64s, residue: Residue) -> Float64s:
+@lru_cache(maxsize=16)
+def _tmax(residue: Residue) -> Float64s:
+    """Return the Tmax of each atom of a shape, which no artery changes."""
+    mtt, delay = _grid()
     return ideal_tmax(mtt.astype(np.float32), delay.astype(np.float32), residue).astype(np.float64)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import torch
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.swa_utils import AveragedModel
 
 from bolus.core.errors import BadRecipe
 from bolus.learn.crew import Crew
@@ -32,6 +33,7 @@ class Learner:
     scaler: Any
     autocast: Any
     critic: Critic | None = None
+    average: Any = None
     log: list[dict[str, float]] = field(default_factory=list)
     best: float = math.nan
     stale: int = 0
@@ -56,6 +58,11 @@ class Learner:
         """The network without what averages gradients."""
         return getattr(self.network, "module", self.network)
 
+    @property
+    def kept(self) -> Any:
+        """The network that is validated and written: the average of the steps where there is one."""
+        return self.bare if self.average is None else self.average.module
+
     def state(self) -> dict[str, Any]:
         """Return all of it as PyTorch can write it."""
         parts = {name: getattr(self, name).state_dict() for name in ("optimizer", "plateau", "scaler")}
@@ -63,6 +70,7 @@ class Learner:
             "network": self.bare.state_dict(),
             **parts,
             "critic": self.critic.state() if self.critic else None,
+            "average": None if self.average is None else self.average.state_dict(),
             "log": self.log,
             "best": self.best,
             "stale": self.stale,
@@ -75,6 +83,8 @@ class Learner:
             getattr(self, name).load_state_dict(state[name])
         if self.critic:
             self.critic.restore(state["critic"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.log, self.best, self.stale = list(state["log"]), state["best"], state["stale"]
 
     def set_rate(self, recipe: TrainRecipe) -> None:
@@ -97,6 +107,8 @@ class Learner:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update_parameters(self.bare)
 
     def judge(self, score: float, task: Task, recipe: TrainRecipe) -> None:
         """Take note of the validation score of an epoch."""
@@ -113,7 +125,7 @@ def fresh_learner(task: Task, recipe: TrainRecipe, crew: Crew) -> Learner:
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     channels = channels_of(task, recipe)
     network = build(recipe.network, channels, recipe.options).to(crew.device, memory_format=layout)
-    optimizer, autocast = _optimizer(recipe, network), _autocast(recipe, crew)
+    optimizer, autocast = _optimizer(recipe, network), autocast_of(recipe, crew.device.type)
     critic = None
     if recipe.critic:
         channels += int(recipe.options.get("outputs", 1))
@@ -127,7 +139,22 @@ def fresh_learner(task: Task, recipe: TrainRecipe, crew: Crew) -> Learner:
         scaler=torch.amp.GradScaler(crew.device.type, enabled=recipe.precision == "fp16"),
         autocast=autocast,
         critic=critic,
+        average=_average(recipe, network),
     )
+
+
+def _average(recipe: TrainRecipe, network: Any) -> Any:
+    """Return what averages weights and running statistics over steps, if the recipe asks for it."""
+    if not recipe.average:
+        return None
+
+    def towards(kept: Any, new: Any, n: Any) -> None:
+        # soon after the start the average is young: it must not remember the first weights for long
+        part = min(recipe.average, (1.0 + float(n)) / (10.0 + float(n)))
+        for one, other in zip(kept, new, strict=True):
+            one.copy_(one.lerp(other, 1.0 - part) if one.is_floating_point() else other)
+
+    return AveragedModel(network, multi_avg_fn=towards, use_buffers=True)
 
 
 def channels_of(task: Task, recipe: TrainRecipe) -> int:
@@ -143,9 +170,15 @@ def _optimizer(recipe: TrainRecipe, network: Any) -> Any:
     return kind(network.parameters(), betas=tuple(recipe.betas), **shared)
 
 
-def _autocast(recipe: TrainRecipe, crew: Crew) -> Any:
-    """Return what makes contexts in which the network computes in the recipe's precision."""
-    if recipe.precision == "fp16" and crew.device.type != "cuda":
-        raise BadRecipe("fp16 needs a CUDA device", found=str(crew.device), remedy="Use bf16 or float32.")
+def autocast_of(recipe: TrainRecipe, device: str) -> Any:
+    """Return what makes contexts in which a network computes in the recipe's precision.
+
+    Raises
+    ------
+    BadRecipe
+        If the device has no such precision.
+    """
+    if recipe.precision == "fp16" and device != "cuda":
+        raise BadRecipe("fp16 needs a CUDA device", found=device, remedy="Use bf16 or float32.")
     dtype = _DTYPES.get(recipe.precision)
-    return partial(torch.autocast, crew.device.type, dtype=dtype, enabled=dtype is not None)
+    return partial(torch.autocast, device, dtype=dtype, enabled=dtype is not None)

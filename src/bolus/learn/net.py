@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -42,6 +43,8 @@ MISFIT: Final = 0.3
 """Part of the enhancement that maps leave unexplained beyond noise, in half of the voxels, which is said. Of
 77 simulated patches in its range the network leaves 0.05-0.1 in half and 0.36 at most; true maps leave
 0.26 in one of twenty (their residues are of no single shape), delays wrong by 3 s leave 0.32 in half."""
+WHOLE: Final = "whole"
+"""Name on the card of what whole runs say of deviations; see `benchmarks.net_whole`."""
 _MULTIPLE: Final = 4
 _LEAST: Final = 32
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -86,7 +89,13 @@ class Deconvolver:
         self.ranges: Mapping[str, Any] = network.card.data.get("ranges", {})
         if not self.ranges:
             raise BadInput("the card says nothing of the training range", where=network.where)
-        self.reach = _reach(network.card.scores)
+        self.reach, self.floor = _reach(network.card.scores), _floor(network.card.scores)
+
+    def without_floor(self) -> Deconvolver:
+        """Return one whose deviations are those of patches, from which a floor is measured."""
+        other = copy(self)
+        other.floor = np.zeros_like(self.floor)
+        return other
 
     def __call__(self, scan: Scan, aif: VesselCurve, recipe: Recipe, progress: Progress = silent) -> Mapped:
         """Make the maps of a scan; by physics, and saying so, where the network does not know such scans.
@@ -108,7 +117,7 @@ class Deconvolver:
         NoBolus
             If the arterial curve holds no bolus.
         """
-        contrast, artery = deconvolve.steady(scan.contrast, aif)
+        contrast, artery = sight.cut(*deconvolve.steady(scan.contrast, aif))
         clock = sight.clock_of(artery.values, contrast.times)
         tissue = _finite(contrast) & scan.brain.tissue[contrast.mask]
         step = max(int(np.count_nonzero(tissue)) // N_MEASURED, 1)
@@ -152,7 +161,10 @@ class Deconvolver:
             progress("deconvolve", z + 1, n_slices)
         mean, deviation = np.split(found, 2)
         means, deviations = sight.maps_of(mean, scale), sight.maps_of(deviation * self.reach[:, None], scale)
-        return {name: (means[name], deviations[name]) for name in sight.OUTPUTS}
+        return {
+            name: (means[name], np.hypot(deviations[name], floor))
+            for name, floor in zip(sight.OUTPUTS, self.floor, strict=True)
+        }
 
 
 def _reach(scores: Mapping[str, Any]) -> Float32s:
@@ -161,6 +173,12 @@ def _reach(scores: Mapping[str, Any]) -> Float32s:
     if not sets:
         return np.ones(len(sight.OUTPUTS), dtype=np.float32)
     return np.array([sets[0][f"{name} reach"]["mean"] for name in sight.OUTPUTS], dtype=np.float32)
+
+
+def _floor(scores: Mapping[str, Any]) -> Float32s:
+    """Return what deviations of times have at least [s], by what whole runs of the card say; 0 if nothing."""
+    maps = scores.get(WHOLE, {}).get("maps", {})
+    return np.array([maps.get(name, {}).get("floor", 0.0) for name in sight.OUTPUTS], dtype=np.float32)
 
 
 def _finite(contrast: Concentration) -> NDArray[np.bool_]:

@@ -45,6 +45,9 @@ class TrainRecipe:
         Cases a step on each processor, and steps whose gradients are added up.
     clip_norm
         Largest norm of the gradient; None: not clipped.
+    average
+        Part that a running average of the weights keeps at each step, below 1, after a start that keeps less;
+        the averaged network is what is validated and kept. 0: no average.
     precision
         `float32`, `bf16` or `fp16` (CUDA only) in forward and backward; weights stay float32.
     channels_last
@@ -77,6 +80,7 @@ class TrainRecipe:
     batch: int = 4
     accumulate: int = 1
     clip_norm: float | None = None
+    average: float = 0.0
     precision: Literal["float32", "bf16", "fp16"] = "float32"
     channels_last: bool = True
     seed: int = 0
@@ -85,6 +89,7 @@ class TrainRecipe:
         for name in ("size", "epochs", "batch", "accumulate", "patience", "stop_after"):
             _require(name, getattr(self, name) >= 1, "at least 1", getattr(self, name))
         _require("lr", self.lr > 0, "a positive number", self.lr)
+        _require("average", 0 <= self.average < 1, "0 or more, below 1", self.average)
         _require("minutes", self.minutes is None or self.minutes > 0, "a positive number", self.minutes)
         for name, choices in _CHOICES.items():
             _require(name, getattr(self, name) in choices, ", ".join(choices), getattr(self, name))

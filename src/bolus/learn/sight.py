@@ -8,7 +8,7 @@ exactly, and times stay. No image of the anatomy is shown.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final
@@ -17,6 +17,8 @@ import numpy as np
 
 from bolus.core.arrays import Curve, Float32s, Float64s, Mask
 from bolus.core.errors import NoBolus
+from bolus.core.series import Concentration
+from bolus.core.vessel import VesselCurve
 from bolus.deconvolve.problem import usable_aif
 from bolus.physics.features import arrival, width_at_half
 
@@ -35,12 +37,27 @@ LARGEST: Final = 10.0
 """What is shown of vessels ends here."""
 N_TOKEN: Final = 29
 CHANNELS: Final = N_SAMPLES + LAGS_S.size + 1 + N_TOKEN
+SEEN_S: Final = 62.0
+"""Frames later than this after the arterial curve rises are left out: the clock ends before."""
 
 OUTPUTS: Final = ("CBF", "CBV", "MTT", "Tmax", "delay", "TTP")
 SECONDS: Final[Mapping[str, float]] = MappingProxyType(
     {"MTT": 10.0, "Tmax": 10.0, "delay": 10.0, "TTP": 20.0}
 )
 """What an answer of 1 stands for [s]; TTP counts from the arrival of the arterial curve."""
+
+
+def cut(contrast: Concentration, aif: VesselCurve) -> tuple[Concentration, VesselCurve]:
+    """Leave out of tissue and artery what the network's clock does not reach.
+
+    So scans that go on for long are seen as those that end when it does; see `SEEN_S`.
+    """
+    rise = float(arrival(aif.values[None].astype(np.float32), aif.times)[0])
+    n = int(np.searchsorted(aif.times, rise + SEEN_S, side="right")) if isfinite(rise) else aif.times.size
+    if n >= aif.times.size:
+        return contrast, aif
+    shorter = replace(contrast, curves=contrast.curves[:, :n], times=contrast.times[:n])
+    return shorter, replace(aif, times=aif.times[:n], values=aif.values[:n])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -291,7 +291,7 @@ def _moved(batch: Mapping[str, Any], recipe: TrainRecipe, crew: Crew) -> dict[st
 
 def _validate(learner: Learner, task: Task, recipe: TrainRecipe, cases: CaseSet, crew: Crew) -> float:
     """Return the mean of the task's metric over the validation cases."""
-    metric, head, network = METRICS[task.metric], HEADS[task.head](), learner.bare.eval()
+    metric, head, network = METRICS[task.metric], HEADS[task.head](), learner.kept.eval()
     scores = []
     with torch.inference_mode():
         for loaded in DataLoader(cases, recipe.batch, sampler=range(crew.rank, len(cases), crew.size)):
@@ -317,8 +317,8 @@ def _enter(learner: Learner, epoch: Mapping[str, float], began: tuple[float, flo
 def _write(learner: Learner, drawn: list[str], folder: Path, board: Any) -> None:
     """Write weights if they are the best, then the log, then the state: a kill in between costs one epoch."""
     if learner.stale == 0:
-        checkpoint.save_weights(learner.bare, folder / BEST)
-    checkpoint.save_weights(learner.bare, folder / LAST)
+        checkpoint.save_weights(learner.kept, folder / BEST)
+    checkpoint.save_weights(learner.kept, folder / LAST)
     with files.whole(folder / LOG) as made, made.open("w", newline="", encoding="utf-8") as out:
         rows = csv.DictWriter(out, list(learner.log[0]), lineterminator="\n")
         rows.writeheader()

@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 
 from bolus.core.errors import NoBolus
+from bolus.core.grid import Grid
+from bolus.core.series import Concentration
+from bolus.core.units import Modality, Unit
+from bolus.core.vessel import VesselCurve
 from bolus.learn import sight
 from bolus.physics.gamma import GammaVariate
 from bolus.physics.transport import tissue_curves
@@ -86,6 +90,26 @@ def test_channels_hold_features_mask_and_token() -> None:
     np.testing.assert_array_equal(image[72], mask)
     assert (image[73:] == 7.0).all()
     assert not image[:72, ~mask].any()
+
+
+def contrast_of(times, aif, curves):
+    mask = np.ones((len(curves), 1, 1), bool)
+    grid = Grid(mask.shape, np.diag([2.0, 2.0, 5.0, 1.0]))
+    contrast = Concentration(curves, times, mask, grid, Modality.MR, Unit.PER_SECOND, (0, 4), 0.1)
+    return contrast, VesselCurve("AIF", times, aif, Unit.PER_SECOND, "made up")
+
+
+def test_scans_that_go_on_for_long_are_seen_as_those_that_end() -> None:
+    whole = contrast_of(*scan(2.0, 110.0))
+    short = contrast_of(*scan(2.0, 60.0))
+
+    contrast, aif = sight.cut(*whole)
+
+    rise = sight.clock_of(aif.values, aif.times).arrival_s
+    assert aif.times.size == contrast.times.size == contrast.curves.shape[1]
+    assert rise + sight.SEEN_S - 2.0 < aif.times[-1] <= rise + sight.SEEN_S
+    np.testing.assert_array_equal(contrast.curves, whole[0].curves[:, : contrast.times.size])
+    assert sight.cut(*short) == short
 
 
 def test_an_artery_without_bolus_is_refused() -> None:

@@ -71,6 +71,7 @@ def test_it_finds_what_it_never_saw(tubes, tmp_path):
     [
         {"optimizer": "rmsprop", "schedule": "plateau", "patience": 1, "lr": 1e-4},
         {"optimizer": "adam", "schedule": "constant", "accumulate": 2, "precision": "bf16"},
+        {"average": 0.9, "schedule": "constant"},
     ],
 )
 def test_a_resumed_run_equals_an_unbroken_one(tubes, tmp_path, changes):
@@ -115,6 +116,23 @@ def test_an_adversarial_run_is_resumed_as_if_unbroken(tubes, tmp_path, changes):
     rates = [critic["optimizer"]["param_groups"][0] for critic in critics]
     assert rates[0]["lr"] == rates[1]["lr"] == pytest.approx(float(log(tmp_path / "whole")[-1]["lr"]))
     assert tuple(rates[0]["betas"]) == (0.5, 0.999)
+
+
+def test_an_average_lags_behind_the_steps_and_is_what_is_kept(tubes, tmp_path):
+    steady = replace(TINY, epochs=1, augment=(), schedule="constant", batch=1)
+    for part in (0.0, 1e-9, 0.999):
+        trained(tubes, tmp_path / str(part), replace(steady, average=part))
+    last, same_, slow = (
+        checkpoint.load_file(tmp_path / str(part) / "best.safetensors") for part in (0.0, 1e-9, 0.999)
+    )
+    steps = weights(tmp_path / "0.999")
+
+    for name, values in last.items():
+        np.testing.assert_allclose(
+            values.numpy(), steps[name], rtol=1e-6
+        )  # the steps themselves are the same
+        np.testing.assert_allclose(same_[name].numpy(), values.numpy(), atol=1e-5)
+    assert any(not np.allclose(slow[name].numpy(), steps[name], atol=1e-4) for name in steps)
 
 
 def test_a_critic_and_a_network_both_learn(tubes, tmp_path):

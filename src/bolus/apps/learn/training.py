@@ -1,4 +1,4 @@
-"""`bolus learn train`, `calibrate`, `guard` and `export`: from cases to a network that can be used."""
+"""`bolus learn train`, `blend`, `calibrate`, `guard`, `export`: from cases to a network that can be used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from bolus.apps.learn.choices import recipe_of, require_torch, split_of, task_of
-from bolus.apps.learn.options import Cases, Change, Epochs, Minutes, Preset, Quiet, TaskName, Threads, Weights
+from bolus.apps.learn.options import (
+    Cases,
+    Change,
+    Epochs,
+    Minutes,
+    Out,
+    Preset,
+    Quiet,
+    TaskName,
+    Threads,
+    Weights,
+)
 from bolus.apps.terminal import Terminal
 from bolus.core.errors import BadRecipe
 
@@ -33,6 +44,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     device: Annotated[str, typer.Option("--device", help="Of PyTorch; auto: a GPU, if any.")] = "auto",
     threads: Threads = 0,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that read ahead.")] = 0,
+    cache_mb: Annotated[float, typer.Option("--cache-mb", min=0, help="Room for cases in memory.")] = 2000.0,
     quiet: Quiet = False,
 ) -> None:
     """Train a network. Under `torchrun -m bolus learn train ...`, all its processes train the same one."""
@@ -46,10 +58,30 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option of the command
 
         recipe = recipe_of(task, preset, {"epochs": epochs, "minutes": minutes}, change or [])
         chosen = read_manifest(cases)
-        run = Run(out, resume=resume, begin_with=begin_with, device=device, threads=threads, workers=workers)
+        run = Run(out, resume, begin_with, device, threads, workers, cache_mb)
         parts = split_of(split, chosen, recipe.seed)
         best = start(task, recipe, chosen, parts, run=run, progress=progress)
     terminal.say(f"best validation {task.metric}: {best:.4f}, {out}")
+
+
+def blend(
+    name: TaskName,
+    cases: Cases,
+    run: Annotated[Path, typer.Option("--run", help="Folder of a training.")],
+    later: Annotated[Path, typer.Option("--with", help="Folder of one that began with its weights.")],
+    out: Out,
+    part: Annotated[float, typer.Option("--part", help="Of the later weights, 0-1.")] = 0.5,
+) -> None:
+    """Write a training's folder with weights between those of two, which are steadier on other sites."""
+    terminal = Terminal()
+    with terminal.reporting():
+        chosen = task_of(name)
+        require_torch()
+        from bolus.learn.blend import blend as write
+        from bolus.learn.cases import read_manifest
+
+        write(chosen, (run, later), part, read_manifest(cases), out)
+    terminal.say(f"weights of {1 - part:g} and {part:g}: {out}")
 
 
 def calibrate(
@@ -135,6 +167,9 @@ def export(
     terminal.say(f"network: {out}, SHA-256 {card.files[out.name]}")
 
 
+_FOR_THE_CARD = ("data", "scores", "verdicts", "rivals", "scans", "left out", "maps")
+
+
 def _scores(text: str) -> tuple[str, Any]:
     from bolus.learn.files import read_json
 
@@ -142,4 +177,4 @@ def _scores(text: str) -> tuple[str, Any]:
     if not file:
         raise BadRecipe("no scores", wanted="NAME=FILE", found=text)
     document = read_json(Path(file), "the scores")
-    return name, {key: document[key] for key in ("data", "scores", "verdicts", "rivals") if key in document}
+    return name, {key: document[key] for key in _FOR_THE_CARD if key in document}
