@@ -106,9 +106,9 @@ def volume_intervals(  # noqa: PLR0913  options, by keyword
     ``2 v - q95`` to ``2 v - q5`` (Davison and Hinkley, Bootstrap Methods and their Application, 1997, ch. 5,
     "basic"), not below 0, and always hold that volume.
 
-    Of 84 simulated scans that had no part in the choice of `model`, the intervals held the true core in 77 and
-    the true hypoperfused volume in 74. The documentation of lesions has the table, `benchmarks/intervals.py`
-    counts again.
+    Of 84 simulated scans that had no part in the choice of `model`, the intervals held the true core in 77
+    and the true hypoperfused volume in 74. The documentation of lesions has the table,
+    `benchmarks/intervals.py` counts again.
     """
     rule = find_rule(found.rule, maps)
     needed = dict.fromkeys(("CBF", "Tmax", *rule.quantities))
