@@ -37,7 +37,7 @@ one noisy artery, and tissue is fed by others. Chosen on simulated scans: 90 % i
 Tmax without it, 88-95 % with it."""
 BLUR_MM: Final = 4.0
 """How far noise filters and thick voxels blur (SD of a Gaussian) [mm]."""
-BLUR: Final = 0.5
+BLUR: Final = 0.47
 """Part of its difference from its surroundings that a voxel may have lost to them. Of a simulated head (CT,
 seed 24) 90 % intervals hold 90-93 % of true CBF and CBV with it at 3 HU, and 86-88 % at 6 HU."""
 
