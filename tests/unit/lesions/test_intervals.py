@@ -87,6 +87,19 @@ def test_each_interval_holds_its_volume_and_covers_what_is_reported(small):
     assert intervals.n_samples == N
 
 
+def test_what_noise_makes_of_healthy_tissue_may_be_nothing(small):
+    healthy = {name: (one,) * 3 for name, one in (("CBF", 40.0), ("CBV", 3.0), ("MTT", 4.5), ("Tmax", 4.0))}
+    noise = smooth_noise(small.brain.inside.shape, [1.0, 1.0, 0.3], np.random.default_rng(5))
+    maps = soft(small, 0.1, **healthy)
+    tmax = replace(maps["Tmax"], values=maps["Tmax"].values + np.float32(1.5) * noise)
+    maps["Tmax"] = replace(tmax, sd=np.full_like(tmax.values, 1.5))
+
+    found, intervals = sure(small, maps)
+
+    assert found.volumes_ml["hypoperfused"] > 5.0
+    assert intervals.volumes_ml["hypoperfused"][0] == 0.0
+
+
 def test_chances_are_between_0_and_1_in_brain_tissue_and_nowhere_else(small):
     _, intervals = sure(small, soft(small, 0.3))
 
