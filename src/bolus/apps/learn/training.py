@@ -58,7 +58,15 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option of the command
 
         recipe = recipe_of(task, preset, {"epochs": epochs, "minutes": minutes}, change or [])
         chosen = read_manifest(cases)
-        run = Run(out, resume, begin_with, device, threads, workers, cache_mb)
+        run = Run(
+            out,
+            resume=resume,
+            begin_with=begin_with,
+            device=device,
+            threads=threads,
+            workers=workers,
+            cache_mb=cache_mb,
+        )
         parts = split_of(split, chosen, recipe.seed)
         best = start(task, recipe, chosen, parts, run=run, progress=progress)
     terminal.say(f"best validation {task.metric}: {best:.4f}, {out}")
