@@ -38,7 +38,7 @@ def simulate(order: Order) -> list[Case]:
     Ordered with the reference `film`, runs are contrast alone, as if nothing disturbed it: a twentieth of
     the work, for networks to learn anatomy from before they see what `bolus run` sees. With `late`, they are
     too, and a clot of M1 or M2 shows in nothing but the time at which its territory fills. With `take`, they
-    have the detector's noise, bone and motion, as far as `bolus run` leaves them, at a fifth of the work.
+    have the detector's noise, bone and motion, as far as `bolus run` leaves them, at a seventh of the work.
     """
     if order.reference in {FILM, LATE}:
         return _filmed(order)
