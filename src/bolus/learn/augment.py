@@ -16,7 +16,7 @@ from bolus.core.errors import BadRecipe
 Batch: TypeAlias = dict[str, Any]
 """Tensors by name, cases first."""
 Augmentation: TypeAlias = Callable[[Batch, Any], Batch]
-"""`augment(batch, generator)`; the generator is of the processor, so that all devices see the same draws."""
+"""`augment(batch, generator)`; the generator is of the processor: all devices draw alike, noise apart."""
 
 _CHANCE: Final = 0.5
 _IMAGE_AXES: Final = 4
@@ -84,7 +84,7 @@ def tone(
     n = len(image)
     factor, power = torch.exp(_uniform(n, gain, generator)), torch.exp(_uniform(n, gamma, generator))
     sigma = noise * torch.rand(n, generator=generator)
-    white = torch.randn(image.shape, generator=generator).to(image.device)
+    white = _white(image, generator)
     changed = _as(factor, image) * image.clamp(min=0) ** _as(power, image)
     return batch | {"image": (changed + _as(sigma, image) * white).clamp(min=0)}
 
@@ -134,11 +134,11 @@ def speckle(batch: Batch, generator: Any, *, noise: float = 0.4) -> Batch:
     """
     image = batch["image"]
     drawn = torch.rand(len(image), 2, generator=generator)
-    white = torch.randn(image.shape, generator=generator)
+    white = _white(image, generator)
     coarse = _as(drawn[:, 1], white)
     white = white + coarse * (white.roll(1, -1) + white.roll(1, -2))
     sigma = noise * _as(drawn[:, 0], white) ** 2 / (1.0 + 2.0 * coarse**2) ** 0.5
-    return batch | {"image": image + (sigma * white).to(image.device)}
+    return batch | {"image": image + sigma * white}
 
 
 def shorten(batch: Batch, generator: Any, *, least: float = 0.7) -> Batch:
@@ -226,6 +226,15 @@ def _changed(batch: Batch, chosen: Any, change: Callable[[Any], Any]) -> Batch:
 
 def _chosen(batch: Batch, generator: Any, chance: float = _CHANCE) -> Any:
     return torch.rand(len(batch["image"]), generator=generator) < chance
+
+
+def _white(image: Any, generator: Any) -> Any:
+    """Draw noise of the image's shape where the image is: on a GPU from a seed that the generator gives."""
+    if image.device.type == "cpu":
+        return torch.randn(image.shape, generator=generator)
+    seed = int(torch.randint(2**62, (), generator=generator))
+    there = torch.Generator(image.device).manual_seed(seed)
+    return torch.randn(image.shape, generator=there, device=image.device)
 
 
 def _uniform(n: int, largest: float, generator: Any) -> Any:

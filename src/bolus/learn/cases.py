@@ -239,14 +239,15 @@ class CaseSet(Sequence[Arrays]):
         return read_case(self.manifest.folder / self.manifest.entries[index].file)
 
     def _keep(self, index: int, arrays: Arrays) -> None:
-        size = _bytes(arrays)
+        size = size_of(arrays)
         if size > self._room:
             return
         self._kept[index] = arrays
         self._free -= size
         while self._free < 0:
-            self._free += _bytes(self._kept.popitem(last=False)[1])
+            self._free += size_of(self._kept.popitem(last=False)[1])
 
 
-def _bytes(arrays: Arrays) -> int:
+def size_of(arrays: Arrays) -> int:
+    """Return the room that arrays take in memory [bytes]."""
     return sum(a.nbytes for a in arrays.values())

@@ -49,6 +49,13 @@ class Learner:
         return self.log[-1]["cpu_s"] if self.log else 0.0
 
     @property
+    def spent_s(self) -> float:
+        """What counts against a budget of minutes [s]: processor time, or on a GPU that of the clock."""
+        if next(self.bare.parameters()).device.type == "cpu":
+            return self.cpu_s
+        return float(sum(row["wall_s"] for row in self.log))
+
+    @property
     def rate(self) -> float:
         """Step of the optimiser."""
         return float(self.optimizer.param_groups[0]["lr"])
@@ -95,7 +102,7 @@ class Learner:
                 group["lr"] = rate
 
     def _on_cosine(self, recipe: TrainRecipe) -> float:
-        spent = self.cpu_s / (60.0 * recipe.minutes) if recipe.minutes else 0.0
+        spent = self.spent_s / (60.0 * recipe.minutes) if recipe.minutes else 0.0
         done = min(max(self.epoch / recipe.epochs, spent), 1.0)
         return recipe.min_lr + 0.5 * (recipe.lr - recipe.min_lr) * (1.0 + math.cos(math.pi * done))
 
@@ -151,8 +158,12 @@ def _average(recipe: TrainRecipe, network: Any) -> Any:
     def towards(kept: Any, new: Any, n: Any) -> None:
         # soon after the start the average is young: it must not remember the first weights for long
         part = min(recipe.average, (1.0 + float(n)) / (10.0 + float(n)))
-        for one, other in zip(kept, new, strict=True):
-            one.copy_(one.lerp(other, 1.0 - part) if one.is_floating_point() else other)
+        pairs = list(zip(kept, new, strict=True))
+        smooth = [pair for pair in pairs if pair[0].is_floating_point()]
+        torch._foreach_lerp_([a for a, _ in smooth], [b for _, b in smooth], 1.0 - part)  # one step on a GPU
+        for one, other in pairs:
+            if not one.is_floating_point():
+                one.copy_(other)
 
     return AveragedModel(network, multi_avg_fn=towards, use_buffers=True)
 

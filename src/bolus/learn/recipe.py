@@ -40,7 +40,7 @@ class TrainRecipe:
         Epochs without a better validation score after which training ends.
     epochs, minutes
         Budget: whichever comes first. Minutes are of processor time of this process, which other programs on
-        the machine do not change; None: no limit.
+        the machine do not change; on a GPU, of the clock. None: no limit.
     batch, accumulate
         Cases a step on each processor, and steps whose gradients are added up.
     clip_norm

@@ -23,7 +23,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from bolus.core.errors import BadInput, BadRecipe
 from bolus.core.finding import Progress, silent
@@ -32,6 +31,7 @@ from bolus.learn import recipe as recipes
 from bolus.learn.augment import augmentation
 from bolus.learn.cases import CaseSet, Manifest
 from bolus.learn.crew import Crew, joined
+from bolus.learn.feed import Feed
 from bolus.learn.infer import usable_processors
 from bolus.learn.learner import Learner, fresh_learner
 from bolus.learn.losses import loss
@@ -71,7 +71,7 @@ class Run:
     workers
         Processes that read cases ahead, and keep none; 0: this one reads and keeps them.
     cache_mb
-        Room for cases in memory [MB].
+        Room for cases in memory [MB]. On a GPU, where all fit, they are read once and kept there.
     """
 
     folder: Path
@@ -150,6 +150,8 @@ def _taught(job: _Job, cases: tuple[CaseSet, CaseSet], crew: Crew, board: Any, p
     """
     task, recipe, run = job.task, job.recipe, job.run
     torch.set_num_threads(run.threads or max(usable_processors() // crew.size, 1))
+    torch.backends.cudnn.benchmark = True  # all batches but the last are of one shape
+    feeds = tuple(_feed(some, recipe, run, crew) for some in cases)
     learner = fresh_learner(task, recipe, crew)
     _open_folder(job, crew)
     _resume(learner, run, crew)
@@ -157,9 +159,9 @@ def _taught(job: _Job, cases: tuple[CaseSet, CaseSet], crew: Crew, board: Any, p
         began = time.process_time(), time.perf_counter()
         learner.set_rate(recipe)
         row = {"lr": learner.rate}
-        batches = _batches(cases[0], recipe, run, crew, learner.epoch)
+        batches = feeds[0].batches(_order(len(cases[0]), recipe, crew, learner.epoch))
         row |= _learn(learner, task, recipe, batches, crew)
-        row[task.metric] = _validate(learner, task, recipe, cases[1], crew)
+        row[task.metric] = _validate(learner, task, recipe, feeds[1], crew)
         learner.judge(row[task.metric], task, recipe)
         _enter(learner, row, began, crew)
         if crew.leads:
@@ -234,14 +236,17 @@ def _resume(learner: Learner, run: Run, crew: Crew) -> None:
 
 
 def _is_over(learner: Learner, recipe: TrainRecipe) -> bool:
-    out_of_time = recipe.minutes is not None and learner.cpu_s >= 60.0 * recipe.minutes
+    out_of_time = recipe.minutes is not None and learner.spent_s >= 60.0 * recipe.minutes
     return learner.epoch >= recipe.epochs or learner.stale >= recipe.stop_after or out_of_time
 
 
-def _batches(cases: CaseSet, recipe: TrainRecipe, run: Run, crew: Crew, epoch: int) -> Any:
-    """Return the batches of an epoch, in an order that the seed and the epoch give."""
-    order = np.random.default_rng([recipe.seed, epoch]).permutation(len(cases)).tolist()
-    return DataLoader(cases, recipe.batch, sampler=crew.share(order), num_workers=run.workers)
+def _feed(cases: CaseSet, recipe: TrainRecipe, run: Run, crew: Crew) -> Feed:
+    return Feed(cases, recipe.batch, crew.device, workers=run.workers, room_mb=run.cache_mb)
+
+
+def _order(n: int, recipe: TrainRecipe, crew: Crew, epoch: int) -> list[int]:
+    """Return this process's cases of an epoch, in an order that the seed and the epoch give."""
+    return crew.share(np.random.default_rng([recipe.seed, epoch]).permutation(n).tolist())
 
 
 def _learn(learner: Learner, task: Task, recipe: TrainRecipe, batches: Any, crew: Crew) -> dict[str, float]:
@@ -252,7 +257,7 @@ def _learn(learner: Learner, task: Task, recipe: TrainRecipe, batches: Any, crew
     total: defaultdict[str, Any] = defaultdict(lambda: torch.zeros((), device=crew.device))
     n = len(batches)
     for i, loaded in enumerate(batches):
-        batch = augment(_moved(loaded, recipe, crew), generator)
+        batch = augment(_laid_out(loaded, recipe), generator)
         more = (i + 1) % recipe.accumulate != 0 and i + 1 < n
         with crew.quiet(learner.network, until_later=more):
             with learner.autocast():
@@ -282,23 +287,23 @@ def _generator(*numbers: int) -> Any:
     return torch.Generator().manual_seed(seed)
 
 
-def _moved(batch: Mapping[str, Any], recipe: TrainRecipe, crew: Crew) -> dict[str, Any]:
-    moved = {name: values.to(crew.device, non_blocking=True) for name, values in batch.items()}
-    if recipe.channels_last and moved["image"].ndim == 4:
-        moved["image"] = moved["image"].contiguous(memory_format=torch.channels_last)
-    return moved
+def _laid_out(batch: Mapping[str, Any], recipe: TrainRecipe) -> dict[str, Any]:
+    """Return a batch with the channels of images last in memory, if the recipe says so."""
+    if not recipe.channels_last or batch["image"].ndim != 4:
+        return dict(batch)
+    return {**batch, "image": batch["image"].contiguous(memory_format=torch.channels_last)}
 
 
-def _validate(learner: Learner, task: Task, recipe: TrainRecipe, cases: CaseSet, crew: Crew) -> float:
+def _validate(learner: Learner, task: Task, recipe: TrainRecipe, feed: Feed, crew: Crew) -> float:
     """Return the mean of the task's metric over the validation cases."""
     metric, head, network = METRICS[task.metric], HEADS[task.head](), learner.kept.eval()
     scores = []
     with torch.inference_mode():
-        for loaded in DataLoader(cases, recipe.batch, sampler=range(crew.rank, len(cases), crew.size)):
+        for loaded in feed.batches(range(crew.rank, len(feed.cases), crew.size)):
             with learner.autocast():
-                batch = _moved(loaded, recipe, crew)
+                batch = _laid_out(loaded, recipe)
                 output = network(*(batch[name] for name in task.inputs))
-            arrays = {name: values.numpy() for name, values in loaded.items()}
+            arrays = {name: values.cpu().numpy() for name, values in loaded.items()}
             for i, answer in enumerate(head(output.float()).cpu().numpy()):
                 scores.append(metric(answer, {name: values[i] for name, values in arrays.items()}))
     mean = float(np.mean(sorted(score for part in crew.gathered(scores) for score in part)))
