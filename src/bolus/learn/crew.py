@@ -13,6 +13,8 @@ import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
+from bolus.core.errors import BadRecipe
+
 
 @dataclass(frozen=True, slots=True)
 class Crew:
@@ -65,6 +67,11 @@ def joined(device: str = "auto") -> Iterator[Crew]:
     ----------
     device
         A device of PyTorch; `auto`: a GPU for each process where there is one, else the processor.
+
+    Raises
+    ------
+    BadRecipe
+        If a GPU is asked for where there is none.
     """
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     place = _place(device)
@@ -80,9 +87,14 @@ def joined(device: str = "auto") -> Iterator[Crew]:
 
 
 def _place(device: str) -> Any:
+    """Return a device of PyTorch; of several GPUs, the one of this process unless one is named."""
     if device == "auto":
-        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     place = torch.device(device)
-    if place.type == "cuda":
-        torch.cuda.set_device(place)
-    return place
+    if place.type != "cuda":
+        return place
+    if not torch.cuda.is_available():
+        raise BadRecipe("PyTorch has no GPU here", found=device, remedy="Leave out --device.")
+    named = int(os.environ.get("LOCAL_RANK", "0")) if place.index is None else place.index
+    torch.cuda.set_device(named)
+    return torch.device("cuda", named)

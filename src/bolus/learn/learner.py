@@ -160,7 +160,9 @@ def _average(recipe: TrainRecipe, network: Any) -> Any:
         part = min(recipe.average, (1.0 + float(n)) / (10.0 + float(n)))
         pairs = list(zip(kept, new, strict=True))
         smooth = [pair for pair in pairs if pair[0].is_floating_point()]
-        torch._foreach_lerp_([a for a, _ in smooth], [b for _, b in smooth], 1.0 - part)  # one step on a GPU
+        if smooth:  # counters come in groups of their own
+            ours, theirs = [a for a, _ in smooth], [b for _, b in smooth]
+            torch._foreach_lerp_(ours, theirs, 1.0 - part)  # one step on a GPU
         for one, other in pairs:
             if not one.is_floating_point():
                 one.copy_(other)

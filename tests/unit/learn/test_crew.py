@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bolus.core.errors import BadRecipe
 from bolus.learn.splits import split_patients, write_split
 from bolus.learn.tasks import TASKS
 
@@ -32,6 +33,23 @@ def test_alone_it_is_a_crew_of_one():
         assert crew.gathered(7) == [7]
         assert crew.share([3, 1, 2]) == [3, 1, 2]
         assert crew.wrapped("network") == "network"
+
+
+@pytest.mark.parametrize(("asked", "index"), [("cuda", 1), ("cuda:0", 0), ("auto", 1)])
+def test_a_gpu_is_the_one_that_is_named_or_that_of_the_process(monkeypatch, asked, index):
+    taken = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with joined(asked) as crew:
+        assert crew.device == torch.device("cuda", index)
+    assert taken == [index]
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BadRecipe, match="no GPU here"), joined("cuda"):
+        pass
 
 
 @pytest.mark.slow
