@@ -204,6 +204,36 @@ Fit: TypeAlias = Callable[[Case], Arrays]
 """Turns a case into arrays of one size, so that cases stack to batches."""
 
 
+class Memory:
+    """Arrays by name, the last ones that were asked for.
+
+    Parameters
+    ----------
+    room_mb
+        For all of them [MB].
+    """
+
+    def __init__(self, room_mb: float) -> None:
+        self._room = self._free = int(room_mb * 1e6)
+        self._kept: OrderedDict[str, Arrays] = OrderedDict()
+
+    def recall(self, name: str) -> Arrays | None:
+        """Return arrays if they are still there."""
+        if name in self._kept:
+            self._kept.move_to_end(name)
+        return self._kept.get(name)
+
+    def keep(self, name: str, arrays: Arrays) -> None:
+        """Keep arrays, and forget those longest not asked for where there is no room."""
+        size = size_of(arrays)
+        if size > self._room:
+            return
+        self._kept[name] = arrays
+        self._free -= size
+        while self._free < 0:
+            self._free += size_of(self._kept.popitem(last=False)[1])
+
+
 class CaseSet(Sequence[Arrays]):
     """Cases as arrays that stack, read when they are asked for, the last ones kept in memory.
 
@@ -214,38 +244,39 @@ class CaseSet(Sequence[Arrays]):
     fit
         What makes arrays of one size of a case.
     cache_mb
-        Room for arrays in memory [MB].
+        Room for arrays in memory [MB], where no memory is given.
+    memory, kind
+        What others keep arrays in as well, and what tells those of this `fit` from theirs.
     """
 
-    def __init__(self, manifest: Manifest, fit: Fit, *, cache_mb: float = 1000.0) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        fit: Fit,
+        *,
+        cache_mb: float = 1000.0,
+        memory: Memory | None = None,
+        kind: str = "",
+    ) -> None:
         self.manifest = manifest
         self.fit = fit
-        self._room = self._free = int(cache_mb * 1e6)
-        self._kept: OrderedDict[int, Arrays] = OrderedDict()
+        self._memory, self._kind = memory or Memory(cache_mb), kind
 
     def __len__(self) -> int:
         return len(self.manifest.entries)
 
     def __getitem__(self, index: Any) -> Any:
-        if index in self._kept:
-            self._kept.move_to_end(index)
-            return self._kept[index]
+        key = f"{self._kind} {self.manifest.folder / self.manifest.entries[index].file}"
+        known = self._memory.recall(key)
+        if known is not None:
+            return known
         arrays = self.fit(self.case(index))
-        self._keep(index, arrays)
+        self._memory.keep(key, arrays)
         return arrays
 
     def case(self, index: int) -> Case:
         """Read one case as it is on disk."""
         return read_case(self.manifest.folder / self.manifest.entries[index].file)
-
-    def _keep(self, index: int, arrays: Arrays) -> None:
-        size = size_of(arrays)
-        if size > self._room:
-            return
-        self._kept[index] = arrays
-        self._free -= size
-        while self._free < 0:
-            self._free += size_of(self._kept.popitem(last=False)[1])
 
 
 def size_of(arrays: Arrays) -> int:

@@ -74,27 +74,33 @@ def joined(device: str = "auto") -> Iterator[Crew]:
         If a GPU is asked for where there is none.
     """
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    place = _place(device)
+    where = place(device)
     if size == 1:
-        yield Crew(0, 1, place)
+        yield Crew(0, 1, where)
         return
-    distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    distributed.init_process_group("nccl" if where.type == "cuda" else "gloo")
     try:
-        yield Crew(rank, size, place)
+        yield Crew(rank, size, where)
     finally:
         distributed.destroy_process_group()
         gc.collect()  # a network in a cycle keeps the group's threads, which must not outlive the interpreter
 
 
-def _place(device: str) -> Any:
-    """Return a device of PyTorch; of several GPUs, the one of this process unless one is named."""
+def place(device: str) -> Any:
+    """Return a device of PyTorch; of several GPUs, the one of this process unless one is named.
+
+    Raises
+    ------
+    BadRecipe
+        If a GPU is asked for where there is none.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    place = torch.device(device)
-    if place.type != "cuda":
-        return place
+    found = torch.device(device)
+    if found.type != "cuda":
+        return found
     if not torch.cuda.is_available():
         raise BadRecipe("PyTorch has no GPU here", found=device, remedy="Leave out --device.")
-    named = int(os.environ.get("LOCAL_RANK", "0")) if place.index is None else place.index
+    named = int(os.environ.get("LOCAL_RANK", "0")) if found.index is None else found.index
     torch.cuda.set_device(named)
     return torch.device("cuda", named)

@@ -23,6 +23,7 @@ from bolus.core.errors import BadInput
 from bolus.learn import calibrating, checkpoint, files, infer
 from bolus.learn import recipe as recipes
 from bolus.learn.card import Card, write_card
+from bolus.learn.crew import place
 from bolus.learn.frame import MULTIPLE
 from bolus.learn.learner import channels_of
 from bolus.learn.networks import HEADS, build
@@ -168,9 +169,9 @@ def _proven(card: Card, task: Task, path: Path) -> Card:
 class _Session:
     """PyTorch under the face of onnxruntime: one input, one answer."""
 
-    def __init__(self, network: Any, axes: tuple[int | str, ...]) -> None:
-        self.network = network
-        self.axes = axes
+    def __init__(self, network: Any, axes: tuple[int | str, ...], device: Any) -> None:
+        self.network = network.to(device)
+        self.axes, self.device = axes, device
 
     def get_inputs(self) -> list[Any]:
         """Return the one input."""
@@ -183,16 +184,18 @@ class _Session:
     def run(self, _names: list[str], given: Mapping[str, Any]) -> list[Any]:
         """Answer."""
         with torch.inference_mode():
-            return [self.network(torch.from_numpy(given["image"])).numpy()]
+            return [self.network(torch.from_numpy(given["image"]).to(self.device)).cpu().numpy()]
 
 
-def live(task: Task, run: Path) -> infer.Network:
+def live(task: Task, run: Path, device: str = "auto") -> infer.Network:
     """Return a training's best network as it would answer once exported, which takes seconds.
 
     Parameters
     ----------
     task, run
         What was learned, and the folder of its training.
+    device
+        A device of PyTorch; `auto`: a GPU where there is one.
 
     Raises
     ------
@@ -200,7 +203,7 @@ def live(task: Task, run: Path) -> infer.Network:
         If the folder holds no training.
     """
     recipe = recipes.read(run / RECIPE)
-    session = _Session(network_of(task, recipe, run / BEST), axes_of(task, recipe))
+    session = _Session(network_of(task, recipe, run / BEST), axes_of(task, recipe), place(device))
     return infer.Network(session, card_of(task, run), run / BEST)
 
 

@@ -25,6 +25,9 @@ CBV_CORE: Final = 1.2
 _TISSUE_DENSITY: Final = 1.04
 """Of brain [g/mL]: maps are per 100 g."""
 N_SLICES: Final = 10
+STROKES: Final = "strokes"
+A_HEAD: Final = 8
+"""The reference with which a patient has several strokes, and how many."""
 _MOVING: Final = 0.1
 """Part of the patients whose heads move."""
 _SCAN_S: Final = 48.0
@@ -110,15 +113,24 @@ SITES: Final[Mapping[str, Site]] = MappingProxyType(
 def simulate(order: Order) -> list[Case]:
     """Make the case of a simulated patient; pixels of the scan are as many as the order says.
 
-    With the reference `bolus`, the case remarks what `bolus run` says of the core by its maps.
+    With the reference `bolus`, the case remarks what `bolus run` says of the core by its maps. With
+    `strokes`, a patient has eight scans of eight strokes, all of one head that lies still: most of the cost
+    is a head's anatomy, and that of a head that moves.
     """
-    drawn = options(order)
+    if order.reference != STROKES:
+        return [_case(order, options(order))]
+    seeds = [int(s.generate_state(1)[0]) for s in np.random.SeedSequence([order.seed, 5]).spawn(A_HEAD)]
+    each = [replace(order, seed=seed) for seed in seeds]
+    return [_case(one, replace(options(one), head=order.seed, motion=False)) for one in each]
+
+
+def _case(order: Order, drawn: CtOptions) -> Case:
     study = ct(drawn)
     image, levels = network_input(study.series, still=not drawn.motion)
     core = core_map(np.asarray(study.truth.masks["core"]), study.series, levels)
     volume = core_ml(study)["core"]
     case = make_case(image, core_ml=volume, patient=order.patient, levels=levels, core=core)
-    by_maps = {} if order.reference == "truth" else _by_maps(study, drawn)
+    by_maps = _by_maps(study, drawn) if order.reference == "bolus" else {}
     about = {
         **dict(case.meta),
         **by_maps,
@@ -128,7 +140,7 @@ def simulate(order: Order) -> list[Case]:
         "lesion": drawn.lesion,
         "moves": drawn.motion,
     }
-    return [replace(case, site=f"simulated {order.setting}", meta=about)]
+    return replace(case, site=f"simulated {order.setting}", meta=about)
 
 
 def _by_maps(study: Study, drawn: CtOptions) -> dict[str, Any]:

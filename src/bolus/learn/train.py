@@ -29,7 +29,7 @@ from bolus.core.finding import Progress, silent
 from bolus.learn import checkpoint, files, splits
 from bolus.learn import recipe as recipes
 from bolus.learn.augment import augmentation
-from bolus.learn.cases import CaseSet, Manifest
+from bolus.learn.cases import CaseSet, Manifest, Memory
 from bolus.learn.crew import Crew, joined
 from bolus.learn.feed import Feed
 from bolus.learn.infer import usable_processors
@@ -72,6 +72,8 @@ class Run:
         Processes that read cases ahead, and keep none; 0: this one reads and keeps them.
     cache_mb
         Room for cases in memory [MB]. On a GPU, where all fit, they are read once and kept there.
+    memory
+        Where trainings of the same cases keep them between them; None: each for itself.
     """
 
     folder: Path
@@ -81,6 +83,7 @@ class Run:
     threads: int = 0
     workers: int = 0
     cache_mb: float = 2000.0
+    memory: Memory | None = None
 
 
 def train(
@@ -140,7 +143,9 @@ class _Job(NamedTuple):
     def cases(self, patients: Sequence[str]) -> CaseSet:
         """Return the cases of some patients, as the network takes them."""
         fit = partial(_fit, self.task, self.recipe)
-        return CaseSet(self.manifest.of(patients), fit, cache_mb=self.run.cache_mb)
+        chosen, run = self.manifest.of(patients), self.run
+        kind = f"{self.recipe.size} {sorted(self.recipe.fitting.items())}"
+        return CaseSet(chosen, fit, cache_mb=run.cache_mb, memory=run.memory, kind=kind)
 
 
 def _taught(job: _Job, cases: tuple[CaseSet, CaseSet], crew: Crew, board: Any, progress: Progress) -> float:

@@ -111,6 +111,8 @@ class CtOptions:
         How the head lies.
     physiology
         What else differs between patients.
+    head
+        Seed of the head's anatomy, for several strokes of one head; None: `seed`, as for all else.
     """
 
     shape: tuple[int, int, int] = (256, 256, 16)
@@ -126,6 +128,7 @@ class CtOptions:
     onset_s: float = 8.0
     pose: Pose = TILTED
     physiology: Physiology = Physiology()
+    head: int | None = None
     seed: int = 0
 
 
@@ -156,6 +159,7 @@ class MrOptions:
     onset_s: float = 12.0
     pose: Pose = TILTED
     physiology: Physiology = Physiology()
+    head: int | None = None
     seed: int = 0
 
 

@@ -121,7 +121,7 @@ def set_scene(
         How the head moved since it was laid down (RAS) [mm], shape `(4, 4)`; None for not at all.
     """
     shape, lesion_name, drawn = options.shape, options.lesion, options.physiology
-    atlas = build_atlas(options.seed, drawn.atrophy_mm)
+    atlas = build_atlas(options.seed if options.head is None else options.head, drawn.atrophy_mm)
     grid = scan_grid(shape)
     pose = pose_matrix(np.array(options.pose), SLAB_CENTRE_MM)
     if motion is not None:

@@ -70,6 +70,14 @@ def test_vgg19_counts_in_closed_form():
     assert counted == sum(p.numel() for p in made("vgg19").parameters()) == 20_024_384
 
 
+def test_a_fresh_vgg19_passes_on_what_it_sees():
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        features = backbone("vgg19")(torch.randn(2, 3, 32, 32))
+    assert float(features.std()) > 1e-2
+    assert float((features[0] - features[1]).abs().mean()) > 1e-3  # 2e-8 as PyTorch draws weights
+
+
 @pytest.mark.parametrize("name", [n for n in BACKBONES if not n.startswith("tf_efficientnet_b")])
 def test_a_picture_becomes_features(name):
     with torch.device("meta"):

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from bolus.core.errors import BadInput, UnreadableFile
-from bolus.learn.cases import Case, CaseSet, Manifest, read_case, read_manifest, write_case, write_manifest
+from bolus.learn.cases import (
+    Case,
+    CaseSet,
+    Manifest,
+    Memory,
+    read_case,
+    read_manifest,
+    write_case,
+    write_manifest,
+)
 
 
 def case(**changes):
@@ -92,6 +101,21 @@ def test_the_set_keeps_as_many_cases_as_fit(tubes):
 
     assert len(cases) == 8
     assert reads == ["p0", "p1", "p2", "p0"]
+
+
+def test_sets_that_share_a_memory_read_a_case_once_for_each_kind(tubes):
+    reads = []
+
+    def fit(one):
+        reads.append(one.patient)
+        return {"image": one.image}
+
+    memory = Memory(10.0)
+    sets = [CaseSet(tubes, fit, memory=memory, kind=kind) for kind in ("a", "a", "b")]
+    shown = [cases[2]["image"] for cases in sets]
+    assert reads == ["p2", "p2"]
+    assert shown[0] is shown[1]
+    assert shown[0] is not shown[2]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])

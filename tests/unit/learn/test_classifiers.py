@@ -74,6 +74,23 @@ def test_answers_do_not_depend_on_who_else_is_asked_about(batchwise):
     torch.testing.assert_close(network(cases)[:1], network(cases[:1]))
 
 
+def test_shown_contrast_dose_and_what_lies_outside_the_brain_do_not_matter():
+    torch.manual_seed(0)
+    options = {"cnn": "small_vgg", "frozen": False, "shown": "contrast"}
+    network = build("core_size", 2, options).eval()
+    still = torch.full((1, 2, 32, 16, 16), 35.0)
+    rise = torch.zeros_like(still)
+    rise[:, :, 8:20, 4:12, 4:12] = 10.0 * torch.rand(8, 8) + 5.0
+    with_skull = still.clone()
+    with_skull[..., :2] = 250.0
+    seen = network(still + rise)
+    torch.testing.assert_close(network(still + 2.0 * rise), seen)
+    bright = with_skull + rise
+    bright[:, :, 10:, :, :2] -= 60.0
+    torch.testing.assert_close(network(bright), network(with_skull + rise))
+    assert not torch.allclose(network(still + rise.flip(2)), seen)
+
+
 @pytest.mark.parametrize(("name", "options"), TINY)
 @pytest.mark.parametrize("pictures", [1, 2, 9])
 def test_runs_of_any_length_get_an_answer(name, options, pictures):

@@ -153,3 +153,14 @@ def test_modalities_and_grids_stay():
     np.testing.assert_allclose(
         one.grid.position_mm((63.5, 63.5, 0)), series.grid.position_mm((15.5, 15.5, 1))
     )
+
+
+@pytest.mark.slow
+def test_a_patient_of_many_strokes_has_one_head(monkeypatch):
+    monkeypatch.setattr(strokes, "A_HEAD", 2)
+    first, second = strokes.simulate(Order("p", 5, "A", 96, strokes.STROKES))
+    assert first.patient == second.patient == "p"
+    assert first.meta["seed"] != second.meta["seed"]
+    assert first.target[0] != second.target[0]
+    assert not any(case.meta["moves"] for case in (first, second))
+    assert first.digest != second.digest

@@ -1,11 +1,9 @@
 """Batches come in the order asked for, whether they are read for every epoch or lie on a device."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
-from bolus.learn.cases import CaseSet
+from bolus.learn.cases import CaseSet, Memory
 
 torch = pytest.importorskip("torch")
 
@@ -53,7 +51,7 @@ def test_kept_cases_are_read_once(cases, monkeypatch):
     feed = held(cases, 10)
     list(feed.batches(ORDER))
     monkeypatch.setattr(cases, "case", None)
-    monkeypatch.setattr(cases, "_kept", SimpleNamespace())
+    monkeypatch.setattr(cases, "_memory", Memory(0.0))
 
     assert torch.equal(feed.batches([2])[0]["image"][0], feed.batches([0, 2])[0]["image"][1])
 

@@ -46,6 +46,15 @@ def test_the_arterial_curve_widens_and_comes_back():
     assert again.truth.aif_fine.values[-1] < 0.2 * study().truth.aif_fine.values[-1]
 
 
+def test_one_head_has_many_strokes():
+    given = ((5, None), (6, 5), (6, None))
+    first, again, other = (phantom.ct(**SMALL | {"seed": s, "head": h}) for s, h in given)
+    fluid = [s.truth.masks["csf"] for s in (first, again, other)]
+    assert np.array_equal(fluid[0], fluid[1])
+    assert not np.array_equal(fluid[1], fluid[2])
+    assert not np.array_equal(first.series.frame(0), again.series.frame(0))
+
+
 def test_ventricles_and_furrows_widen_with_age():
     usual, old = study(), study(atrophy_mm=4.0)
     fluid, more = (s.truth.masks["csf"].sum() for s in (usual, old))

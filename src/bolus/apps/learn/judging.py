@@ -65,6 +65,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     epochs: Epochs = None,
     minutes: Minutes = None,
     threads: Threads = 0,
+    device: Annotated[
+        str, typer.Option("--device", help="Of PyTorch, for experiments that train; auto: a GPU, if any.")
+    ] = "auto",
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -79,7 +82,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
             recipe = recipe_of(task, preset, {"epochs": epochs, "minutes": minutes}, change or [])
             _experiment(
                 (experiment, folds),
-                (task, recipe),
+                (task, recipe, device),
                 (cases, studies, external, out),
                 (run, weights, threads),
                 terminal,
@@ -99,7 +102,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
 
 def _experiment(
     which: tuple[str, int],
-    what: tuple[Task, TrainRecipe],
+    what: tuple[Task, TrainRecipe, str],
     folders: tuple[Path, Path | None, Path | None, Path],
     network: tuple[Path | None, Path | None, int],
     terminal: Terminal,
@@ -109,7 +112,7 @@ def _experiment(
     from bolus.learn.cases import read_manifest
     from bolus.learn.ica import Segmenter
 
-    (name, folds), (task, recipe), (cases, studies, external, out) = which, what, folders
+    (name, folds), (task, recipe, device), (cases, studies, external, out) = which, what, folders
     outside = None if external is None else read_manifest(external)
     chosen = read_manifest(cases)
     tests_network = name in experiments.NEEDS_NETWORK
@@ -122,7 +125,7 @@ def _experiment(
     with terminal.progress() as progress:
         bench = experiments.Bench(
             task, part, split_of(None, chosen, recipe.seed), recipe, out, segment, studies, progress, tested,
-            begin_with, folds, outside, network[2],
+            begin_with, folds, outside, network[2], device,
         )  # fmt: skip
         found = experiments.conduct(name, bench)
     if terminal.as_json:

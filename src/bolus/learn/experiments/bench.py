@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from matplotlib.figure import Figure
 
 from bolus.core.finding import Progress, silent
-from bolus.learn.cases import Manifest
+from bolus.learn.cases import Manifest, Memory
 from bolus.learn.ica import Segmenter
 from bolus.learn.infer import Network
 from bolus.learn.recipe import TrainRecipe
@@ -46,6 +47,10 @@ class Bench:
         Cases of another site, with truth; None: there are none.
     threads
         Of the processor, for trainings; 0: all.
+    device
+        Of PyTorch, for trainings and their answers; `auto`: a GPU where there is one.
+    memory
+        Where trainings keep the cases that they share.
     """
 
     task: Task
@@ -61,6 +66,8 @@ class Bench:
     folds: int = 10
     external: Manifest | None = None
     threads: int = 0
+    device: str = "auto"
+    memory: Memory = field(default_factory=partial(Memory, 2000.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,14 @@ def take_up(
     from bolus.learn.train import Run, train
 
     folder = bench.out / "trainings" / name
-    run = Run(folder, resume=True, begin_with=begin_with, threads=bench.threads)
+    run = Run(
+        folder,
+        resume=True,
+        begin_with=begin_with,
+        device=bench.device,
+        threads=bench.threads,
+        memory=bench.memory,
+    )
     train(bench.task, recipe, bench.cases, split, run=run)
     return folder
 

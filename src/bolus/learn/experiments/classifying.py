@@ -131,7 +131,7 @@ def said_by_fold(bench: Bench, recipe: TrainRecipe, split: Split, name: str) -> 
     sets = {part: (cases, _digest(folder, cases)) for part, cases in _sets(bench, split).items()}
     missing = [part for part, (_, digest) in sets.items() if digest not in known.get(part, ())]
     if missing:
-        network = live(bench.task, folder)
+        network = live(bench.task, folder, bench.device)
         known |= {part: (sets[part][1], _said(bench, network, sets[part][0])) for part in missing}
         files.write_json(done, known)
     return {part: known[part][1] for part in sets}

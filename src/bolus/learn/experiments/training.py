@@ -89,7 +89,7 @@ def _trained(bench: Bench, name: str, recipe: TrainRecipe, split: Split) -> dict
     if is_newer(done, folder):
         document: dict[str, Any] = files.read_json(done, "a finished training")
         return document
-    rows = evaluate(bench.task, live(bench.task, folder), bench.cases.of(split.validation))
+    rows = evaluate(bench.task, live(bench.task, folder, bench.device), bench.cases.of(split.validation))
     dice = np.array([row.scores["dice"] for row in rows])
     result = {"mean": float(dice.mean()), "sd": float(dice.std(ddof=1)), "n": int(dice.size)}
     files.write_json(done, result)

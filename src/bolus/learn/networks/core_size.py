@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import nn
 
 from bolus.learn.networks.backbones import backbone
+from bolus.learn.networks.core_map import BEFORE, BRAIN_HU
 
 
 class CoreSizeClassifier(nn.Module):
@@ -28,13 +29,17 @@ class CoreSizeClassifier(nn.Module):
     batchwise
         Whether batches are normalised as a whole in training, as printed; each case on its own otherwise, and
         always in use, so that no answer depends on who else was asked about.
+    shown
+        `attenuation`: frames as they are, normalised. `contrast`: three channels of each frame, its rise
+        above the first frames over that of the brain at its peak, attenuation before contrast, and where
+        brain is; cases are then never normalised as a batch.
 
     References
     ----------
     Mittermeier et al., Diagnostics 12:1142 (2022), doi:10.3390/diagnostics12051142.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the choices that papers and cases leave open
         self,
         channels: int = 2,
         cnn: str = "vgg19",
@@ -42,9 +47,10 @@ class CoreSizeClassifier(nn.Module):
         kernels: tuple[int, ...] = (3, 11),
         dropout: float = 0.3,
         batchwise: bool = False,
+        shown: str = "attenuation",
     ) -> None:
         super().__init__()
-        self.batchwise = batchwise
+        self.batchwise, self.shown = batchwise, SHOWN[shown]
         self.cnn = backbone(cnn).requires_grad_(not frozen)
         self.slices = nn.ModuleList(_Temporal(self.cnn.n_channels, kernels, dropout) for _ in range(channels))
         self.dense = nn.Linear(3 * len(kernels) * channels, 32)
@@ -52,13 +58,9 @@ class CoreSizeClassifier(nn.Module):
 
     def forward(self, slices: Any) -> Any:
         """Return log-odds, shape `(cases, 1)`, of slices over time `(cases, slices, t, y, x)`."""
-        cases, _, frames = slices.shape[:3]
-        shown = _scaled(slices, whole=self.batchwise and self.training)
-        seen = []
-        for i, temporal in enumerate(self.slices):
-            pictures = shown[:, i].flatten(0, 1)[:, None].expand(-1, 3, -1, -1)
-            features = self.cnn(pictures).amax((2, 3))
-            seen.append(temporal(features.reshape(cases, frames, -1).transpose(1, 2)))
+        shown = self.shown(slices, whole=self.batchwise and self.training)
+        features = self.cnn(shown.flatten(0, 2)).amax((2, 3)).unflatten(0, slices.shape[:3])
+        seen = [temporal(features[:, i].transpose(1, 2)) for i, temporal in enumerate(self.slices)]
         return self.last(self.dense(torch.cat(seen, dim=1)).relu())
 
 
@@ -80,4 +82,19 @@ def _scaled(slices: Any, *, whole: bool) -> Any:
     """Take away the mean and divide by the standard deviation, of each case or of the whole batch."""
     over = tuple(range(slices.ndim)) if whole else tuple(range(1, slices.ndim))
     sd, mean = torch.std_mean(slices, dim=over, keepdim=True)
-    return (slices - mean) / sd.clamp(min=1e-6)
+    grey = (slices - mean) / sd.clamp(min=1e-6)
+    return grey[:, :, :, None].expand(-1, -1, -1, 3, -1, -1)
+
+
+def _contrast(slices: Any, *, whole: bool) -> Any:  # noqa: ARG001 - as `_scaled`
+    """Return contrast over the brain's, attenuation before it and brain, `(cases, slices, t, 3, y, x)`."""
+    before = slices[:, :, :BEFORE].mean(dim=2, keepdim=True)
+    inside = ((before > BRAIN_HU[0]) & (before < BRAIN_HU[1])).to(slices.dtype)
+    rise = (slices - before) * inside
+    brain = rise.sum((1, 3, 4)) / inside.sum((1, 3, 4)).clamp(min=1.0)
+    over = brain.amax(dim=1).clamp(min=1.0)[:, None, None, None, None]
+    still = torch.stack([before * inside / 40.0, inside], dim=3).expand(-1, -1, slices.shape[2], -1, -1, -1)
+    return torch.cat([(rise / over).clamp(-4.0, 8.0)[:, :, :, None], still], dim=3)
+
+
+SHOWN: Final = {"attenuation": _scaled, "contrast": _contrast}

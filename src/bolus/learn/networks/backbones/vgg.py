@@ -42,6 +42,11 @@ class VGG(nn.Module):
             taken = step
         self.n_channels = taken
         self.features = nn.Sequential(*layers)
+        for layer in layers:
+            if isinstance(layer, nn.Conv2d):  # as torchvision does: what PyTorch draws dies out in 16 layers
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def forward(self, pictures: Any) -> Any:
         """Return features of pictures, halved in size by every pooling."""
