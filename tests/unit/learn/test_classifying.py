@@ -72,10 +72,19 @@ def test_folds_give_table_1_and_a_mean_characteristic(bench, answered):
     tested = [p for _, _, split in answered for p in split.test]
     assert sorted(tested) == sorted(bench.cases.patients)
     assert [row[0] for row in found.rows] == ["validation", "test", "external"]
+    assert [row[3] for row in found.rows] == ["4", "4", "6"]
     written = json.loads((bench.out / "cross_validation.json").read_text())
     assert np.mean(written["auc"]["external"]) == pytest.approx(float(found.rows[2][1]), abs=0.001)
     assert (bench.out / "cross_validation_roc.png").stat().st_size > 5000
     assert "0.72 (0.10) test" in (bench.out / "cross_validation.md").read_text()
+
+
+def test_folds_of_unequal_size_and_of_one_kind_are_borne(bench, answered):
+    found = conduct("cross-validation", replace(bench, folds=5))
+    assert [row[3] for row in found.rows] == ["2-3", "2-3", "6"]
+    tested = found.numbers["auc"]["test"]
+    assert 0 < sum(area is None for area in tested) < 5
+    assert float(found.rows[1][1]) == pytest.approx(np.mean([a for a in tested if a is not None]), abs=0.001)
 
 
 def test_the_ensemble_is_the_mean_of_the_chances(bench, answered):
@@ -97,6 +106,11 @@ def test_the_ablation_leaves_out_a_path(bench, answered):
     assert [row[0] for row in found.rows] == ["global and local", "global only", "local only"]
     kernels = [tuple(recipe.options["kernels"]) for _, recipe, _ in answered]
     assert kernels == [(3, 11)] * 3 + [(11,)] * 3 + [(3,)] * 3
+    areas = {name: np.array(found.numbers["auc"][name]) for name in ("global and local", "local only")}
+    assert float(found.rows[2][3]) == pytest.approx(
+        np.mean(areas["global and local"] - areas["local only"]), abs=0.001
+    )
+    assert found.rows[0][3:] == ("", "")
     assert [name for name, _, _ in answered][::3] == ["kernels-3-11-0", "kernels-11-0", "kernels-3-0"]
     with pytest.raises(BadRecipe, match="paths of the paper's network"):
         conduct("ablation", replace(bench, recipe=TASK.preset("small")))
