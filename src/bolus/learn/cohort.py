@@ -36,6 +36,8 @@ _N_SLICES: Final = (8, 10, 12)
 _TURN_DEG, _SHIFT_MM, _LESION_SHIFT_MM, _BLOB_SHIFT_MM = 4.0, 3.0, 6.0, 16.0
 """Standard deviations of how heads lie and where lesions are."""
 _DECOUPLING: Final = 0.25
+_MIXED: Final[Range] = (-0.4, 0.4)
+"""Decoupling of a mixed cohort: below 0 there is none, so that flow strays in half of the patients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Site:
     onset_s, aif_beta_s, recirculation, flow, volume, lesion_size, lesion_delay_s, atrophy_mm, dispersion_s
         As `bolus.phantom` takes them.
     decoupling
-        The same: how far flow and volume stray from what anatomy makes one expect.
+        The same: how far flow and volume stray from what anatomy makes one expect; below 0: not at all.
     te_ms
         Echo time of MR [ms].
     """
@@ -103,14 +105,16 @@ _MR: Final[Mapping[str, Site]] = {
 
 def _with_decoupled(sites: Mapping[str, Site]) -> Mapping[str, Site]:
     strayed = replace(sites["A"], decoupling=(_DECOUPLING, _DECOUPLING))
-    return MappingProxyType({**sites, "decoupled": strayed})
+    mixed = replace(sites["A"], decoupling=_MIXED)
+    return MappingProxyType({**sites, "decoupled": strayed, "mixed": mixed})
 
 
 CT_SITES: Final = _with_decoupled(_CT)
 MR_SITES: Final = _with_decoupled(_MR)
 """Sites by name. B is never trained on: wider, weaker boluses, more noise, slower flow, smaller and later
 lesions, older heads. `decoupled` is A with flow and volume that do not go with anatomy: a network that prints
-what it expects of a tissue is found out there."""
+what it expects of a tissue is found out there. `mixed` is A where flow strays in half of the patients, each
+by another amount: for training, so that anatomy says less of flow."""
 
 
 def ct_options(order: Order) -> CtOptions:
@@ -276,6 +280,7 @@ _DRAWN: Final = (
 
 def _physiology(site: Site, rng: np.random.Generator, shift_mm: float) -> Physiology:
     drawn = {name: float(rng.uniform(*getattr(site, name))) for name in _DRAWN}
+    drawn["decoupling"] = max(drawn["decoupling"], 0.0)
     x, y, z = rng.normal(0.0, shift_mm, 3).tolist()
     return Physiology(lesion_shift_mm=(x, y, z), **drawn)
 

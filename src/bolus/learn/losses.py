@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from torch.nn import functional
 
 from bolus.core.errors import BadRecipe
+from bolus.learn.image_scores import K1, K2, SIGNED, UNIFORM_PX
 from bolus.learn.networks import foreground_logit
 from bolus.learn.networks.heads import label_logit
 
@@ -18,6 +19,8 @@ Loss: TypeAlias = Callable[[Any, Mapping[str, Any]], Any]
 """`loss(output, batch)`: the network's last layer in float32, and the batch's arrays as tensors by name."""
 _SHARE: Final = 10.0
 """Weight of the cells: few of them are core, so that their mean is small."""
+_STRUCTURE, _APART = 0.2, 4.0
+"""Weight of structure beside the absolute error, and of how far from the mean a true value lies."""
 SOFT: Final = (0.214, 0.786)
 """Targets of no and yes in the code that came with the paper."""
 
@@ -45,6 +48,30 @@ def mse(output: Any, batch: Mapping[str, Any]) -> Any:
 def l1(output: Any, batch: Mapping[str, Any]) -> Any:
     """Take the mean absolute error, inside `batch["mask"]` where there is one."""
     return _mean((output - batch["target"]).abs(), batch)
+
+
+def l1_ssim(output: Any, batch: Mapping[str, Any]) -> Any:
+    """Add to `l1` one less the structural similarity of maps from -1 to 1, in windows of 7 x 7 pixels.
+
+    References
+    ----------
+    Zhao et al., IEEE Trans Comput Imaging 3:47-57 (2017), doi:10.1109/TCI.2016.2644865 (as a loss).
+    """
+    return l1(output, batch) + _STRUCTURE * (1.0 - _similarity(output, batch["target"]))
+
+
+def l1_ssim_apart(output: Any, batch: Mapping[str, Any]) -> Any:
+    """Let errors of `l1_ssim` count more where the truth is far from the mean of its map's tissue.
+
+    Lesions are, and are small: the plain mean draws them towards usual tissue. Tissue is where a map is above
+    its least value, -1.
+    """
+    truth = batch["target"]
+    tissue = (truth > -1.0).to(truth.dtype)
+    mean = (truth * tissue).sum((-2, -1), True) / tissue.sum((-2, -1), True).clamp(min=1)
+    weight = 1.0 + _APART * tissue * (truth - mean).abs()
+    apart = ((output - truth).abs() * weight).mean()
+    return apart + _STRUCTURE * (1.0 - _similarity(output, truth))
 
 
 def bce(output: Any, batch: Mapping[str, Any]) -> Any:
@@ -132,6 +159,8 @@ LOSSES: Final[Mapping[str, Loss]] = MappingProxyType(
         "dice": dice,
         "mse": mse,
         "l1": l1,
+        "l1_ssim": l1_ssim,
+        "l1_ssim_apart": l1_ssim_apart,
         "bce": bce,
         "bce_soft": bce_soft,
         "clot": clot,
@@ -161,6 +190,20 @@ def _monai(name: str) -> Any:
     from monai import losses
 
     return getattr(losses, name)(sigmoid=True)
+
+
+def _similarity(found: Any, truth: Any) -> Any:
+    """Return the structural similarity as `bolus.learn.image_scores.ssim` has it, of tensors."""
+    mean = partial(functional.avg_pool2d, kernel_size=UNIFORM_PX, stride=1)
+    factor = UNIFORM_PX**2 / (UNIFORM_PX**2 - 1)
+    one, other = mean(found), mean(truth)
+    spread_one, spread_other = (
+        factor * (mean(image**2) - middle**2) for image, middle in ((found, one), (truth, other))
+    )
+    common = factor * (mean(found * truth) - one * other)
+    c1, c2 = (K1 * SIGNED) ** 2, (K2 * SIGNED) ** 2
+    alike = (2 * one * other + c1) * (2 * common + c2)
+    return (alike / ((one**2 + other**2 + c1) * (spread_one + spread_other + c2))).mean()
 
 
 def _mean(error: Any, batch: Mapping[str, Any]) -> Any:

@@ -93,6 +93,16 @@ def test_patients_differ_and_the_other_site_differs_more(draw):
         assert abs(one - two) > 0.1
 
 
+@pytest.mark.parametrize("draw", [cohort.ct_options, cohort.mr_options])
+def test_flow_strays_in_half_of_a_mixed_cohort(draw):
+    drawn = [draw(order).physiology.decoupling for order in orders(60, seed=1, setting="mixed", size=32)]
+    none = sum(one == 0.0 for one in drawn)
+    assert 20 < none < 40
+    assert 0.0 < min(one for one in drawn if one) < 0.1
+    assert 0.3 < max(drawn) <= 0.4
+    assert len(set(drawn)) == 61 - none
+
+
 @pytest.mark.parametrize(
     ("draw", "scan", "size"),
     [

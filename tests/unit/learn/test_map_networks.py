@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bolus.core.errors import BadRecipe
+from bolus.learn.image_scores import ssim
 
 torch = pytest.importorskip("torch")
 
@@ -166,3 +167,29 @@ def test_full_size_networks_take_a_step_at_64_pixels(name, channels, outputs):
     assert torch.isfinite(lost)
     changed = [not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True)]
     assert np.mean(changed) > 0.9  # the biases before batch normalisation have no gradient to speak of
+
+
+def test_loss_of_structure_is_that_of_the_score():
+    rng = np.random.default_rng(3)
+    truth, found = rng.uniform(-1.0, 1.0, (2, 2, 5, 16, 16)).astype(np.float32)
+    batch = {"target": torch.from_numpy(truth)}
+    output = torch.from_numpy(found)
+    less = (loss("l1_ssim")(output, batch) - loss("l1")(output, batch)).item()
+    alike = np.mean(
+        [ssim(a, b) for a, b in zip(found.reshape(-1, 16, 16), truth.reshape(-1, 16, 16), strict=True)]
+    )
+    assert less == pytest.approx(0.2 * (1.0 - alike), abs=1e-5)
+
+
+def test_errors_far_from_usual_tissue_count_more():
+    truth = torch.full((1, 1, 16, 16), -0.8)
+    truth[..., 8:10, 8:10] = 0.4
+    truth[..., :4, :] = -1.0
+    usual, rare = truth.clone(), truth.clone()
+    usual[..., 5, 5] += 0.2
+    rare[..., 9, 9] -= 0.2
+    batch = {"target": truth}
+    plain, apart = loss("l1_ssim"), loss("l1_ssim_apart")
+    assert apart(truth, batch).item() == pytest.approx(0.0, abs=1e-6)
+    gain = [(apart(one, batch) - plain(one, batch)).item() for one in (usual, rare)]
+    assert gain[1] > 5 * gain[0] > 0

@@ -140,7 +140,8 @@ def test_arms_are_of_one_size():
     assert counts["paper"] == 32_550_721
     assert counts["paper-pix2pix"] == 29_318_849
     for arm, partner in (
-        ("small", "small-pix2pix"), ("paper", "paper-pix2pix-matched"), ("code", "code-pix2pix-matched")
+        ("small", "small-pix2pix"), ("wide", "wide-pix2pix"),
+        ("paper", "paper-pix2pix-matched"), ("code", "code-pix2pix-matched"),
     ):  # fmt: skip
         assert counts[partner] == pytest.approx(counts[arm], rel=0.05)
 

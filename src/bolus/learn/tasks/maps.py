@@ -84,6 +84,19 @@ CTP_UNET: Final = Task(
                 precision="bf16",
                 batch=8,
             ),
+            # Wider and on more patients: for a GPU.
+            "wide": TrainRecipe(
+                network="ctp_unet",
+                options={"channels": 40, "outputs": 3, "width": 24, "levels": 5},
+                fitting={"n_frames": 40, "dt": 1.5},
+                size=128,
+                loss="mse",
+                augment=("flip",),
+                clip_norm=1.0,
+                average=0.998,
+                precision="bf16",
+                batch=16,
+            ),
             # As printed: one network a map, first at 128 pixels, then from its weights at 512.
             "paper-128": replace(_CTP_PAPER, size=128, epochs=250),
             "paper": _CTP_PAPER,
@@ -132,6 +145,13 @@ _DSC_SMALL: Final = TrainRecipe(
     clip_norm=1.0,
     precision="bf16",
 )
+_DSC_WIDE: Final = replace(
+    _DSC_SMALL,
+    options={"outputs": 5, "width": 8, "inner": 28, "levels": 5},
+    loss="l1_ssim",
+    average=0.998,
+    batch=16,
+)
 
 DSC_GAN: Final = Task(
     name="dsc-gan",
@@ -151,6 +171,11 @@ DSC_GAN: Final = Task(
             # Of the same size, without a look along time.
             "small-pix2pix": replace(
                 _DSC_SMALL, network="pix2pix", options={"outputs": 5, "width": 16, "levels": 5}
+            ),
+            # Wider and on more patients: for a GPU; the partner is of the same size.
+            "wide": _DSC_WIDE,
+            "wide-pix2pix": replace(
+                _DSC_WIDE, network="pix2pix", options={"outputs": 5, "width": 28, "levels": 5}
             ),
             # As printed: one network a map, and its plain partner, which is a tenth smaller.
             "paper": _DSC_PAPER,
