@@ -1,5 +1,7 @@
 """The networks that make perfusion maps are those of the papers, and show maps where the slice lies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,9 +10,12 @@ from bolus.learn.image_scores import ssim
 
 torch = pytest.importorskip("torch")
 
+from bolus.learn.crew import Crew  # noqa: E402
+from bolus.learn.learner import fresh_learner  # noqa: E402
 from bolus.learn.losses import loss  # noqa: E402
 from bolus.learn.networks import build, build_critic  # noqa: E402
 from bolus.learn.networks.pix2pix import TemporalStem  # noqa: E402
+from bolus.learn.tasks import TASKS  # noqa: E402
 
 CODE = {"width": 16, "levels": 2, "kernel": 3, "merge": "add", "slope": 0.1}
 
@@ -193,3 +198,18 @@ def test_errors_far_from_usual_tissue_count_more():
     assert apart(truth, batch).item() == pytest.approx(0.0, abs=1e-6)
     gain = [(apart(one, batch) - plain(one, batch)).item() for one in (usual, rare)]
     assert gain[1] > 5 * gain[0] > 0
+
+
+def test_average_keeps_statistics_of_normalisation_and_counts_of_batches():
+    recipe = replace(
+        TASKS["dsc-gan"].preset("wide-pix2pix"), options={"outputs": 5, "width": 2, "levels": 2}, size=16
+    )
+    learner = fresh_learner(TASKS["dsc-gan"], recipe, Crew(0, 1, torch.device("cpu")))
+    made = learner.network(torch.rand(2, 80, 16, 16))
+    made.mean().backward()
+    learner.step(recipe)
+    kept, bare = (network.state_dict() for network in (learner.kept, learner.bare))
+    counts = [name for name in bare if name.endswith("num_batches_tracked")]
+    assert counts
+    assert all(torch.equal(kept[name], bare[name]) for name in counts)
+    assert all(torch.isfinite(values).all() for values in kept.values())
