@@ -246,7 +246,8 @@ def _is_over(learner: Learner, recipe: TrainRecipe) -> bool:
 
 
 def _feed(cases: CaseSet, recipe: TrainRecipe, run: Run, crew: Crew) -> Feed:
-    return Feed(cases, recipe.batch, crew.device, workers=run.workers, room_mb=run.cache_mb)
+    short = torch.bfloat16 if recipe.precision == "bf16" else None
+    return Feed(cases, recipe.batch, crew.device, workers=run.workers, room_mb=run.cache_mb, image=short)
 
 
 def _order(n: int, recipe: TrainRecipe, crew: Crew, epoch: int) -> list[int]:
@@ -308,7 +309,7 @@ def _validate(learner: Learner, task: Task, recipe: TrainRecipe, feed: Feed, cre
             with learner.autocast():
                 batch = _laid_out(loaded, recipe)
                 output = network(*(batch[name] for name in task.inputs))
-            arrays = {name: values.cpu().numpy() for name, values in loaded.items()}
+            arrays = {name: values.cpu().numpy() for name, values in loaded.items() if name != "image"}
             for i, answer in enumerate(head(output.float()).cpu().numpy()):
                 scores.append(metric(answer, {name: values[i] for name, values in arrays.items()}))
     mean = float(np.mean(sorted(score for part in crew.gathered(scores) for score in part)))

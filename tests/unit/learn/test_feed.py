@@ -60,3 +60,13 @@ def test_what_has_no_room_is_read_for_every_epoch(cases):
     feed = held(cases, 1e-6)
     list(feed.batches(ORDER))
     assert not feed._held
+
+
+def test_images_are_kept_short_where_networks_make_them_short(cases):
+    feed = Feed(cases, 4, torch.device("cpu"), image=torch.bfloat16)
+    feed._stays = True
+    kept = feed.batches(ORDER)[0]
+    assert kept["image"].dtype == torch.bfloat16
+    assert kept["target"].dtype == torch.from_numpy(cases[0]["target"]).dtype
+    expected = torch.from_numpy(np.stack([cases[i]["image"] for i in ORDER[:4]])).to(torch.bfloat16)
+    assert torch.equal(kept["image"], expected)
