@@ -11,7 +11,7 @@ from bolus.learn.cases import Case, Entry, Manifest, write_case, write_manifest
 from bolus.learn.experiments import Bench, conduct, ctp, dsc
 from bolus.learn.maps import CTP, DSC
 from bolus.learn.raters import RATERS, absolute, healthy_of, outlines, relative
-from bolus.learn.splits import Split
+from bolus.learn.splits import Split, folds
 from bolus.learn.tasks import task
 
 SIDE = 40
@@ -203,3 +203,13 @@ def test_plans_list_maps_in_the_order_of_answers():
     assert list(CTP.maps) == ["CBF", "CBV", "TTP"]
     assert tuple(DSC.maps) == dsc.MAPS
     assert dsc.MAPS[3] == "Tmax"
+
+
+def test_the_third_that_is_told_of_chooses_nothing():
+    patients = [f"p{i:02}" for i in range(24)]
+    told = [ctp._choosing(fold) for fold in folds(patients, ctp.FOLDS, seed=0)]
+    assert sorted(name for split in told for name in split.test) == patients
+    for split in told:
+        assert len(split.train) == 14
+        assert len(split.validation) == 2
+        assert sorted((*split.train, *split.validation, *split.test)) == patients
