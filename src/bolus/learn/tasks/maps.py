@@ -87,7 +87,7 @@ CTP_UNET: Final = Task(
             # Wider and on more patients: for a GPU.
             "wide": TrainRecipe(
                 network="ctp_unet",
-                options={"channels": 40, "outputs": 3, "width": 24, "levels": 5},
+                options={"channels": 40, "outputs": 3, "width": 32, "levels": 4},
                 fitting={"n_frames": 40, "dt": 1.5},
                 size=128,
                 loss="mse",
@@ -147,7 +147,7 @@ _DSC_SMALL: Final = TrainRecipe(
 )
 _DSC_WIDE: Final = replace(
     _DSC_SMALL,
-    options={"outputs": 5, "width": 8, "inner": 28, "levels": 5},
+    options={"outputs": 5, "width": 8, "inner": 20, "levels": 5},
     loss="l1_ssim",
     average=0.998,
     batch=16,
@@ -175,7 +175,7 @@ DSC_GAN: Final = Task(
             # Wider and on more patients: for a GPU; the partner is of the same size.
             "wide": _DSC_WIDE,
             "wide-pix2pix": replace(
-                _DSC_WIDE, network="pix2pix", options={"outputs": 5, "width": 28, "levels": 5}
+                _DSC_WIDE, network="pix2pix", options={"outputs": 5, "width": 20, "levels": 5}
             ),
             # As printed: one network a map, and its plain partner, which is a tenth smaller.
             "paper": _DSC_PAPER,
