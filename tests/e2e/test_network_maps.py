@@ -41,11 +41,13 @@ def test_maps_are_like_the_truth(made):
 
 
 def test_late_tissue_is_found_on_the_side_where_it_is(made):
-    _, study, result = made
+    name, study, result = made
     late = result.maps["Tmax"].values > 6
     true = study.truth.masks["hypoperfused"]
     overlap = 2 * (late & true).sum() / (late.sum() + true.sum())
-    assert overlap > 0.4  # less of it than there is: long times are drawn towards usual ones
+    assert (
+        overlap > {"unet": 0.4, "temp-pix2pix": 0.85}[name]
+    )  # the U-Net draws long times towards usual ones
     assert late.sum() < 1.2 * true.sum()
     if result.lesions is not None:
         assert result.lesions.side == study.truth.side
