@@ -24,7 +24,7 @@ RANGED: Final = ("dt_s", "after_s", "width_s", "tail", "noise", "spacing_mm")
 
 
 def fit(case: Case, size: int) -> Arrays:
-    """Return `image` `(102, y, x)` float16, `target` `(6, y, x)` and `mask` `(1, y, x)` of a case."""
+    """Return `image` `(149, y, x)` float16, `target` `(6, y, x)` and `mask` `(1, y, x)` of a case."""
     token = np.broadcast_to(case.extra["token"][:, None, None], (sight.N_TOKEN, *case.image.shape[1:]))
     whole = np.concatenate([case.image, token])[:, :size, :size]
     return {

@@ -34,6 +34,11 @@ def flip_rows(batch: Batch, generator: Any) -> Batch:
     return _mirrored(batch, generator, -2)
 
 
+def turn(batch: Batch, generator: Any) -> Batch:
+    """Swap rows and columns of half of the cases, which are square: with both mirrors, all that squares do."""
+    return _changed(batch, _chosen(batch, generator), lambda values: values.transpose(-1, -2))
+
+
 def shift_scale_rotate(
     batch: Batch,
     generator: Any,
@@ -170,6 +175,7 @@ AUGMENTATIONS: Final[Mapping[str, Augmentation]] = MappingProxyType(
         "shift_scale_rotate": shift_scale_rotate,
         "shift_scale_rotate_code": partial(shift_scale_rotate, shift=0.05, scale=0.05),
         "flip_rows": flip_rows,
+        "turn": turn,
         "shift_scale_rotate_run": partial(
             shift_scale_rotate, shift=0.15, scale=0.1, rotate_deg=20.0, chance=1.0
         ),

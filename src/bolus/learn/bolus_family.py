@@ -65,7 +65,7 @@ SITES: Final[Mapping[str, Site]] = MappingProxyType(
             again_s=(10.0, 26.0),
             smear_s=(0.0, 4.0),
             peak_hu=(60.0, 450.0),
-            dt_s=(0.5, 4.6),
+            dt_s=(0.5, 6.2),
             after_s=(26.0, 70.0),
             noise_hu=(0.5, 10.0),
         ),

@@ -79,9 +79,9 @@ def _slopes(network: Network, patch: Patch, where: Mask) -> dict[str, float]:
 
 def _maps(network: Network, patch: Patch, where: Mask, factor: float) -> dict[str, Float32s]:
     """Return the maps where tissue is scaled, shape `(pixels,)`."""
-    curves = np.where(where[patch.mask][:, None], np.float32(factor) * patch.curves, patch.curves)
+    patch = patch.scaled(where, factor)
     clock = sight.clock_of(patch.aif, patch.times)
-    scale, noise = sight.measure(curves[patch.tissue[patch.mask]], clock)
-    token = sight.token_of(clock, float(patch.grid.spacing_mm[0]), noise)
-    image = sight.channels(sight.features_of(curves, clock, scale), token, patch.mask)
+    scale, noise = sight.measure(patch.curves[patch.tissue[patch.mask]], clock)
+    features, token = patches.seen(patch, clock, (scale, noise))
+    image = sight.channels(features, token, patch.mask)
     return sight.maps_of(network(image[None])[0][: len(sight.OUTPUTS), where], scale)

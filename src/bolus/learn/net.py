@@ -23,7 +23,9 @@ from bolus.core.recipe import Recipe
 from bolus.core.series import Concentration
 from bolus.core.units import Unit
 from bolus.core.vessel import VesselCurve
-from bolus.learn import sight
+from bolus.learn import first_guess, sight
+from bolus.learn.coarser import Coarse, coarser
+from bolus.learn.first_guess import Guess
 from bolus.learn.infer import Network, load
 from bolus.learn.reconvolution import misfit
 from bolus.pipeline import Mapped, Scan
@@ -45,7 +47,7 @@ MISFIT: Final = 0.3
 0.26 in one of twenty (their residues are of no single shape), delays wrong by 3 s leave 0.32 in half."""
 WHOLE: Final = "whole"
 """Name on the card of what whole runs say of deviations; see `benchmarks.net_whole`."""
-_MULTIPLE: Final = 4
+_MULTIPLE: Final = 8
 _LEAST: Final = 32
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "dt_s": ("interval of frames", "s"),
@@ -118,23 +120,26 @@ class Deconvolver:
             If the arterial curve holds no bolus.
         """
         contrast, artery = sight.cut(*deconvolve.steady(scan.contrast, aif))
+        coarse = coarser(contrast, _pool(contrast.grid))
+        contrast = coarse.contrast
         clock = sight.clock_of(artery.values, contrast.times)
-        tissue = _finite(contrast) & scan.brain.tissue[contrast.mask]
+        tissue = _finite(contrast) & coarse.part(scan.brain.tissue[scan.contrast.mask])
         step = max(int(np.count_nonzero(tissue)) // N_MEASURED, 1)
         scale, noise = sight.measure(contrast.curves[np.flatnonzero(tissue)[::step]], clock)
         strangers = self.strangers(clock, noise, contrast.grid, scale)
         if strangers:
             return _by_physics(scan, aif, recipe, strangers, progress)
-        answer = self._asked(contrast, clock, (scale, noise), progress)
-        maps = _maps(answer, scan.contrast, aif, clock, recipe)
-        return Mapped(maps, _judged(answer, contrast, artery, tissue))
+        raw = _raw(scan, aif)
+        guess = first_guess.first_guess(contrast, artery, place=scan.place)
+        answer = self._asked((contrast, raw, guess), clock, (scale, noise), progress)
+        noticed = _judged(answer, contrast, artery, tissue)
+        return Mapped(_maps(_back(answer, coarse, scan.contrast), scan.contrast, aif, clock, recipe), noticed)
 
     def strangers(self, clock: sight.Clock, noise: float, grid: Grid, scale: float) -> list[Stranger]:
         """Return what of a scan lies outside the training range; empty: nothing."""
         if not scale > 0:
             return [Stranger("noise", float("inf"), *self.ranges["noise"])]
-        spacing = _spacing(grid) * _pool(grid)
-        found = {**clock.about, "noise": noise, "spacing_mm": spacing}
+        found = {**clock.about, "noise": noise, "spacing_mm": _spacing(grid)}
         return [
             Stranger(name, found[name], *span)
             for name, span in self.ranges.items()
@@ -142,12 +147,16 @@ class Deconvolver:
         ]
 
     def _asked(
-        self, contrast: Concentration, clock: sight.Clock, measured: tuple[float, float], progress: Progress
+        self,
+        seen: tuple[Concentration, Float32s, Guess],
+        clock: sight.Clock,
+        measured: tuple[float, float],
+        progress: Progress,
     ) -> dict[str, tuple[Float32s, Float32s]]:
         """Ask slice by slice; return mean and deviation of each map, shape `(voxels,)` each."""
-        scale, noise = measured
-        pool = _pool(contrast.grid)
-        token = sight.token_of(clock, _spacing(contrast.grid) * pool, noise)
+        (contrast, raw, guess), (scale, noise) = seen, measured
+        token = sight.token_of(clock, _spacing(contrast.grid), noise, first_guess.learned(guess))
+        guessed = first_guess.shown(guess, scale)
         found = np.full((2 * len(sight.OUTPUTS), len(contrast.curves)), np.nan, dtype=np.float32)
         finite, slices = _finite(contrast), np.nonzero(contrast.mask)[2]
         n_slices = contrast.mask.shape[2]
@@ -156,8 +165,9 @@ class Deconvolver:
             if rows.size:
                 plane = np.zeros(contrast.mask.shape[:2], dtype=bool)
                 plane[tuple(index[rows] for index in np.nonzero(contrast.mask)[:2])] = True
-                seen = sight.features_of(contrast.curves[rows], clock, scale)
-                found[:, rows] = _plane(self.network, seen, token, plane, pool)
+                curves = sight.features_of(contrast.curves[rows], raw[rows], clock, scale)
+                both = np.concatenate([curves, guessed[rows]], axis=1)
+                found[:, rows] = _plane(self.network, both, token, plane)
             progress("deconvolve", z + 1, n_slices)
         mean, deviation = np.split(found, 2)
         means, deviations = sight.maps_of(mean, scale), sight.maps_of(deviation * self.reach[:, None], scale)
@@ -165,6 +175,13 @@ class Deconvolver:
             name: (means[name], np.hypot(deviations[name], floor))
             for name, floor in zip(sight.OUTPUTS, self.floor, strict=True)
         }
+
+
+def _raw(scan: Scan, aif: VesselCurve) -> Float32s:
+    """Return the curves before the noise filter, cut and averaged as those after it, of the same voxels."""
+    rows = scan.raw.rows(scan.contrast.mask)
+    raw = replace(scan.raw, curves=scan.raw.curves[rows], mask=scan.raw.mask & scan.contrast.mask)
+    return coarser(sight.cut(*deconvolve.steady(raw, aif))[0], _pool(raw.grid)).contrast.curves
 
 
 def _reach(scores: Mapping[str, Any]) -> Float32s:
@@ -194,31 +211,27 @@ def _pool(grid: Grid) -> int:
     return int(np.ceil(FINEST_MM / _spacing(grid) - 1e-6))
 
 
-def _plane(network: Network, seen: Float32s, token: Float32s, plane: Mask, pool: int) -> Float32s:
-    """Ask about the pixels of a plane, shape `(12, pixels)`; small pixels are averaged first."""
+def _plane(network: Network, seen: Float32s, token: Float32s, plane: Mask) -> Float32s:
+    """Ask about the pixels of a plane, shape `(12, pixels)`."""
     sides = [np.flatnonzero(plane.any(axis=axis)) for axis in (1, 0)]
-    multiple = _MULTIPLE * pool
     starts = [int(side[0]) for side in sides]
-    sizes = [max(_up(int(s[-1] - s[0]) + 1, multiple), _LEAST * pool) for s in sides]
+    sizes = [max(_up(int(s[-1] - s[0]) + 1, _MULTIPLE), _LEAST) for s in sides]
     frame = np.zeros(sizes, dtype=bool)
     inside = plane[starts[0] : starts[0] + sizes[0], starts[1] : starts[1] + sizes[1]]
     frame[: inside.shape[0], : inside.shape[1]] = inside
-    image, mask = sight.channels(seen, token, frame), frame
-    if pool > 1:
-        image, mask = _averaged(image, frame, pool)
-        image[seen.shape[1]], image[seen.shape[1] + 1 :] = mask, token[:, None, None]
-    answer = network(image[None])[0]
-    if pool > 1:
-        answer = answer.repeat(pool, axis=1).repeat(pool, axis=2)
+    answer = network(sight.channels(seen, token, frame)[None])[0]
     return np.asarray(answer[:, frame])
 
 
-def _averaged(image: Float32s, frame: Mask, pool: int) -> tuple[Float32s, Mask]:
-    """Average blocks of pixels over the mask; a block counts where one of its pixels does."""
-    blocks = image.reshape(len(image), frame.shape[0] // pool, pool, frame.shape[1] // pool, pool)
-    count = frame.reshape(blocks.shape[1:]).sum(axis=(1, 3))
-    total = blocks.sum(axis=(2, 4)) / np.maximum(count, 1).astype(np.float32)
-    return np.ascontiguousarray(total), count > 0
+def _back(
+    answer: Mapping[str, tuple[Float32s, Float32s]], coarse: Coarse, contrast: Concentration
+) -> dict[str, tuple[Float32s, Float32s]]:
+    """Return answers of the scan's own voxels; NaN where they had no numbers."""
+    known = _finite(contrast)
+    return {
+        name: (np.where(known, pair[0][coarse.row], np.nan), np.where(known, pair[1][coarse.row], np.nan))
+        for name, pair in answer.items()
+    }
 
 
 def _up(n: int, multiple: int) -> int:

@@ -7,7 +7,7 @@ that learns them has nothing to print: it must measure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,10 +18,11 @@ from bolus import prepare
 from bolus.core.arrays import Float32s, Float64s, Mask
 from bolus.core.errors import BadRecipe
 from bolus.core.grid import Grid
-from bolus.core.series import Voxels
+from bolus.core.series import Concentration, Voxels
 from bolus.core.units import TISSUE_SCALE, Modality, Unit
+from bolus.core.vessel import VesselCurve
 from bolus.learn import bolus_family as family
-from bolus.learn import sight
+from bolus.learn import first_guess, sight
 from bolus.learn.bolus_family import FINE_S, Injection, Site, Tissue
 from bolus.learn.cases import Case
 from bolus.learn.making import Order
@@ -98,6 +99,8 @@ class Patch:
         `CBF` as `k` [1/s], `CBV` [no unit], `MTT`, `Tmax`, `delay` and `TTP` after arrival [s], `(y, x)`.
     grid
         Of one slice, `(y, x, 1)`.
+    n_before
+        Frames before contrast.
     """
 
     raw: Float32s
@@ -108,6 +111,21 @@ class Patch:
     tissue: Mask
     truth: Mapping[str, Float64s]
     grid: Grid
+    n_before: int
+
+    def scaled(self, where: Mask, factor: float) -> Patch:
+        """Return it with all contrast multiplied where a mask `(y, x)` says so."""
+        by = np.where(where[self.mask], np.float32(factor), np.float32(1.0))[:, None]
+        return replace(self, raw=by * self.raw, curves=by * self.curves)
+
+    def as_scan(self) -> tuple[Concentration, VesselCurve]:
+        """Return it as a run holds a scan of one slice, and its arterial curve."""
+        shown = self.curves
+        noise = float(shown[:, : self.n_before].std())
+        before = (0, self.n_before)
+        mask = self.mask[:, :, None]
+        contrast = Concentration(shown, self.times, mask, self.grid, Modality.CT, Unit.HU, before, noise)
+        return contrast, VesselCurve("AIF", self.times, self.aif, Unit.HU, "simulated")
 
 
 def simulate(order: Order) -> list[Case]:
@@ -181,7 +199,7 @@ def make(design: Design, rng: np.random.Generator) -> Patch:
     grid = Grid((*layout.mask.shape, 1), np.diag([design.spacing_mm, design.spacing_mm, SLICE_MM, 1.0]))
     aif = design.peak_hu * _above(measured[None], n_before)[0]
     curves = filtered(raw, times, layout.mask, grid, (design.filter, design.filter_mm))
-    return Patch(raw, curves, times, aif, layout.mask, layout.mask & ~layout.vessel, truth, grid)
+    return Patch(raw, curves, times, aif, layout.mask, layout.mask & ~layout.vessel, truth, grid, n_before)
 
 
 def filtered(
@@ -207,8 +225,7 @@ def case_of(patch: Patch, order: Order, design: Design, *, unlike: float = 1.0) 
     clock, tissue = sight.clock_of(patch.aif, patch.times), patch.tissue[patch.mask]
     scale, noise = sight.measure(patch.curves[tissue], clock)
     scale, noise = scale * unlike, noise / unlike
-    features = sight.features_of(patch.curves, clock, scale)
-    token = sight.token_of(clock, design.spacing_mm, noise)
+    features, token = seen(patch, clock, (scale, noise))
     about = {
         **{name: float(value) for name, value in clock.about.items()},
         "noise": noise,
@@ -226,6 +243,18 @@ def case_of(patch: Patch, order: Order, design: Design, *, unlike: float = 1.0) 
     image = sight.channels(features, token, patch.mask)[: -sight.N_TOKEN]
     target = sight.numbers_of(patch.truth, scale)
     return Case(image, target, order.patient, site=f"simulated {order.setting}", extra=extra, meta=about)
+
+
+def seen(patch: Patch, clock: sight.Clock, measured: tuple[float, float]) -> tuple[Float32s, Float32s]:
+    """Return what the network sees of the voxels, shape `(voxels, 113)`, and of all, shape `(35,)`.
+
+    `measured` are scale and noise, of `bolus.learn.sight.measure`.
+    """
+    scale, noise = measured
+    guess = first_guess.first_guess(*patch.as_scan())
+    curves = sight.features_of(patch.curves, patch.raw, clock, scale)
+    token = sight.token_of(clock, float(patch.grid.spacing_mm[0]), noise, first_guess.learned(guess))
+    return np.concatenate([curves, first_guess.shown(guess, scale)], axis=1), token
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,8 +1,9 @@
 """What the network of `--method net` sees of a slice, and how its answer becomes flow and times.
 
-Tissue curves enter over the area of the arterial curve and over the median volume of tissue in the scan, and
-answers are multiplied by it: where all tissue enhances `k` times as much, CBF and CBV are `k` times as large,
-exactly, and times stay. No image of the anatomy is shown.
+Beside the curves it sees what physics makes of them (`bolus.learn.first_guess`). Tissue curves enter over
+the area of the arterial curve and over the median volume of tissue in the scan, and answers are multiplied by
+it: where all tissue enhances `k` times as much, CBF and CBV are `k` times as large, exactly, and times stay.
+No image of the anatomy is shown.
 """
 
 from __future__ import annotations
@@ -35,12 +36,18 @@ RATE_S: Final = 5.0
 """Usual widths of a bolus and a passage [s], which bring curves and residues near 1."""
 LARGEST: Final = 10.0
 """What is shown of vessels ends here."""
-N_TOKEN: Final = 29
-CHANNELS: Final = N_SAMPLES + LAGS_S.size + 1 + N_TOKEN
+N_TOKEN: Final = 35
+N_GUESS: Final = 17
+"""What is shown of the answer of physics, see `bolus.learn.first_guess`."""
+GUESS_AT: Final = N_SAMPLES + 2 * LAGS_S.size
+"""Where that begins."""
+CHANNELS: Final = GUESS_AT + N_GUESS + 1 + N_TOKEN
 SEEN_S: Final = 62.0
 """Frames later than this after the arterial curve rises are left out: the clock ends before."""
 
 OUTPUTS: Final = ("CBF", "CBV", "MTT", "Tmax", "delay", "TTP")
+GUESSED: Final = OUTPUTS[:5]
+"""Answers that physics gives as well."""
 SECONDS: Final[Mapping[str, float]] = MappingProxyType(
     {"MTT": 10.0, "Tmax": 10.0, "delay": 10.0, "TTP": 20.0}
 )
@@ -155,16 +162,25 @@ def measure(curves: Float32s, clock: Clock) -> tuple[float, float]:
     return scale, float(np.median(np.sqrt(np.mean(left**2, axis=1)))) * WIDTH_S / scale
 
 
-def features_of(curves: Float32s, clock: Clock, scale: float) -> Float32s:
-    """Return what is shown of curves `(voxels, t)`, shape `(voxels, 72)`; `scale` is from `measure`."""
-    on_clock = curves @ (clock.weights.T / (clock.area * scale)).astype(np.float32)
-    residues = on_clock @ (RATE_S * clock.residue.T).astype(np.float32)
-    both = np.concatenate([on_clock * np.float32(WIDTH_S), residues], axis=1)
-    return np.asarray(np.clip(both, -LARGEST, LARGEST), dtype=np.float32)
+def features_of(curves: Float32s, raw: Float32s, clock: Clock, scale: float) -> Float32s:
+    """Return what is shown of curves before (`raw`) and after the noise filter, shape `(voxels, 96)`.
+
+    Both are of shape `(voxels, t)`, `scale` is from `measure`. Raw curves, which no filter blurs, are shown
+    by their residues; where they have no numbers, by 0.
+    """
+    to_clock = (clock.weights.T / (clock.area * scale)).astype(np.float32)
+    to_residue = (RATE_S * clock.residue.T).astype(np.float32)
+    on_clock = curves @ to_clock
+    parts = [on_clock * np.float32(WIDTH_S), on_clock @ to_residue, np.nan_to_num(raw) @ (to_clock @ to_residue)]
+    return np.asarray(np.clip(np.concatenate(parts, axis=1), -LARGEST, LARGEST), dtype=np.float32)
 
 
-def token_of(clock: Clock, spacing_mm: float, noise: float) -> Float32s:
-    """Return what all voxels share: the arterial curve every 2.5 s and five numbers near 1, shape `(29,)`."""
+def token_of(clock: Clock, spacing_mm: float, noise: float, learned: Float32s) -> Float32s:
+    """Return what all voxels share, shape `(35,)`.
+
+    The arterial curve every 2.5 s, five numbers near 1, and what physics learned from the scan
+    (`bolus.learn.first_guess.learned`).
+    """
     artery = (clock.artery * WIDTH_S).reshape(-1, 2).mean(axis=1)
     about = clock.about
     numbers = [
@@ -174,7 +190,7 @@ def token_of(clock: Clock, spacing_mm: float, noise: float) -> Float32s:
         np.log10(max(noise, 1e-4)) + 1.0,
         spacing_mm / 2.0,
     ]
-    return np.concatenate([artery, numbers]).astype(np.float32)
+    return np.concatenate([artery, numbers, learned]).astype(np.float32)
 
 
 def channels(features: Float32s, token: Float32s, mask: Mask) -> Float32s:
@@ -183,15 +199,15 @@ def channels(features: Float32s, token: Float32s, mask: Mask) -> Float32s:
     Parameters
     ----------
     features
-        Of the voxels of the mask, in its order, shape `(voxels, 72)`.
+        Of the voxels of the mask, in its order, and what physics makes of them, shape `(voxels, 113)`.
     token
-        Shape `(29,)`.
+        Shape `(35,)`.
     mask
         Shape `(y, x)`.
 
     Returns
     -------
-    Shape `(102, y, x)`: features, the mask, and the token everywhere.
+    Shape `(149, y, x)`: features, the mask, and the token everywhere.
     """
     image = np.zeros((CHANNELS, *mask.shape), dtype=np.float32)
     image[: features.shape[1], mask] = features.T
@@ -202,18 +218,19 @@ def channels(features: Float32s, token: Float32s, mask: Mask) -> Float32s:
 
 def numbers_of(maps: Mapping[str, Any], scale: float) -> Float32s:
     """Return maps as the network's answers: flow `k` [1/s], volume [no unit] and times [s], `(6, ...)`."""
-    return np.stack([np.asarray(maps[name]) / _unit(name, scale) for name in OUTPUTS]).astype(np.float32)
+    return np.stack([np.asarray(maps[name]) / unit(name, scale) for name in OUTPUTS]).astype(np.float32)
 
 
 def maps_of(numbers: Float32s, scale: float) -> dict[str, Float32s]:
     """Return what the network's answers `(6, ...)` stand for, means or deviations; see `numbers_of`."""
     return {
-        name: (one * np.float32(_unit(name, scale))).astype(np.float32)
+        name: (one * np.float32(unit(name, scale))).astype(np.float32)
         for name, one in zip(OUTPUTS, numbers, strict=True)
     }
 
 
-def _unit(name: str, scale: float) -> float:
+def unit(name: str, scale: float) -> float:
+    """Return what an answer of 1 stands for: flow `k` [1/s], volume [no unit] or time [s]."""
     return {"CBF": scale / RATE_S, "CBV": scale, **SECONDS}[name]
 
 

@@ -12,7 +12,7 @@ from bolus.core.recipe import DEFAULT, Recipe
 from bolus.core.series import Concentration
 from bolus.core.units import Modality, Unit
 from bolus.core.vessel import VesselCurve
-from bolus.learn import MAPPERS, faithful, net, patches, sight
+from bolus.learn import MAPPERS, faithful, first_guess, net, patches, sight
 from bolus.learn.card import Card
 from bolus.learn.infer import Network
 from bolus.phantom import ct
@@ -183,9 +183,9 @@ def test_wrong_maps_are_noticed_without_truth() -> None:
     patch = patch_of(6)
     scan, aif = scan_of(patch)
     late = replace(aif, values=np.interp(aif.times, aif.times + 1.5, aif.values))
-    answer = net.shipped()._asked(
-        scan.contrast, sight.clock_of(aif.values, aif.times), (0.04, 0.05), lambda *_: None
-    )
+    guess = first_guess.shown(first_guess.first_guess(scan.contrast, aif), 0.04)
+    clock = sight.clock_of(aif.values, aif.times)
+    answer = net.shipped()._asked((scan.contrast, guess), clock, (0.04, 0.05), lambda *_: None)
     tissue = patch.tissue[patch.mask]
     wrong = {name: (3.0 * mean if name == "CBF" else mean, sd) for name, (mean, sd) in answer.items()}
 

@@ -82,14 +82,34 @@ def test_answers_and_maps_are_each_other_s_inverse() -> None:
 
 def test_channels_hold_features_mask_and_token() -> None:
     mask = np.array([[True, False], [True, True]])
-    features = np.arange(3 * 72, dtype=np.float32).reshape(3, 72)
+    features = np.arange(3 * 84, dtype=np.float32).reshape(3, 84)
     image = sight.channels(features, np.full(sight.N_TOKEN, 7.0, np.float32), mask)
 
     assert image.shape == (sight.CHANNELS, 2, 2)
-    np.testing.assert_array_equal(image[:72, mask].T, features)
-    np.testing.assert_array_equal(image[72], mask)
-    assert (image[73:] == 7.0).all()
-    assert not image[:72, ~mask].any()
+    np.testing.assert_array_equal(image[:84, mask].T, features)
+    np.testing.assert_array_equal(image[84], mask)
+    assert (image[85:] == 7.0).all()
+    assert not image[:84, ~mask].any()
+
+
+def contrast_of(times, aif, curves):
+    mask = np.ones((len(curves), 1, 1), bool)
+    grid = Grid(mask.shape, np.diag([2.0, 2.0, 5.0, 1.0]))
+    contrast = Concentration(curves, times, mask, grid, Modality.MR, Unit.PER_SECOND, (0, 4), 0.1)
+    return contrast, VesselCurve("AIF", times, aif, Unit.PER_SECOND, "made up")
+
+
+def test_scans_that_go_on_for_long_are_seen_as_those_that_end() -> None:
+    whole = contrast_of(*scan(2.0, 110.0))
+    short = contrast_of(*scan(2.0, 60.0))
+
+    contrast, aif = sight.cut(*whole)
+
+    rise = sight.clock_of(aif.values, aif.times).arrival_s
+    assert aif.times.size == contrast.times.size == contrast.curves.shape[1]
+    assert rise + sight.SEEN_S - 2.0 < aif.times[-1] <= rise + sight.SEEN_S
+    np.testing.assert_array_equal(contrast.curves, whole[0].curves[:, : contrast.times.size])
+    assert sight.cut(*short) == short
 
 
 def contrast_of(times, aif, curves):

@@ -29,8 +29,9 @@ def _prove(network: Network) -> dict[str, float]:
 NET: Final = Task(
     name="net",
     summary="Deconvolves CT and MR perfusion: flow, volume and times of tissue curves, with deviations.",
-    takes="tissue curves and their residues over the arterial area and the median volume, the mask, and the "
-    "arterial curve with the clock in every pixel, (cases, 102, y, x); see bolus.learn.sight",
+    takes="tissue curves and their residues, before and after the noise filter, over the arterial area and the median volume, the maps of "
+    "`posterior` with their deviations, the mask, and the arterial curve with the clock in every pixel, "
+    "(cases, 149, y, x); see bolus.learn.sight",
     gives="means, then standard deviations, of CBF and CBV over the median volume, MTT, Tmax, delay and TTP, "
     "(cases, 12, y, x)",
     channels=sight.CHANNELS,
@@ -42,12 +43,13 @@ NET: Final = Task(
             "small": TrainRecipe(
                 network="amortised",
                 options={"outputs": len(sight.OUTPUTS)},
-                size=64,
-                loss="beta_nll",
-                augment=("flip", "flip_rows"),
+                size=96,
+                loss="case_nll",
+                augment=("flip", "flip_rows", "turn"),
                 lr=2e-3,
                 batch=8,
                 clip_norm=1.0,
+                average=0.998,
                 precision="bf16",
             ),
         }
