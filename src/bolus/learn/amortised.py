@@ -8,7 +8,7 @@ import numpy as np
 
 from bolus.core.arrays import Float32s
 from bolus.learn import sight
-from bolus.learn.cases import Arrays, Case, CaseSet, Manifest
+from bolus.learn.cases import Arrays, Case, Manifest, read_meta
 from bolus.learn.infer import Network
 
 USUAL_PART: Final = 0.68
@@ -61,8 +61,7 @@ def score(found: Float32s, case: Case) -> dict[str, float]:
 
 def ranges(manifest: Manifest) -> dict[str, Any]:
     """Return for the card, by name, between what bounds nearly all scans of a folder of cases lie."""
-    cases = CaseSet(manifest, lambda _case: {}, cache_mb=0)
-    found = [cases.case(i).meta for i in range(len(manifest.entries))]
+    found = [read_meta(manifest.folder / entry.file) for entry in manifest.entries]
     seen = {name: np.array([about[name] for about in found]) for name in RANGED}
     bounds = {name: (0.0, 1.0) if name in DRAWN else KNOWN for name in RANGED}
     return {name: np.quantile(values, bounds[name]).tolist() for name, values in seen.items()}

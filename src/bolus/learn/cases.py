@@ -125,6 +125,23 @@ def read_case(path: Path) -> Case:
     return Case(image, target, about["patient"], about["view"], about["site"], arrays, about["meta"])
 
 
+def read_meta(path: Path) -> Mapping[str, Any]:
+    """Read what else is known of a case, and none of its arrays.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is missing, truncated or something else.
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            about = json.loads(str(archive[_META]))
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise UnreadableFile("not a case", where=path, found=files.reason(error)) from error
+    meta: Mapping[str, Any] = about["meta"]
+    return meta
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the table of cases: the file, whose it is, and the digest of its image."""

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -106,11 +107,10 @@ def simulate(
     files.write_json(folder / SOURCE, about)
     missing = [order for order in wanted if not (folder / order.patient).is_dir()]
     failed: dict[str, str] = {}
-    for done, (patient, made) in enumerate(_made(missing, make, processes), len(wanted) - len(missing) + 1):
-        if isinstance(made, BolusError):
-            failed[patient] = str(made)
-        else:
-            _keep(folder / patient, made)
+    made = _made(missing, partial(_attempt, make, folder), processes)
+    for done, (patient, error) in enumerate(made, len(wanted) - len(missing) + 1):
+        if error:
+            failed[patient] = error
         progress("simulate", done, len(wanted))
     entries = [e for order in wanted for e in _entries(folder, order.patient)]
     if not entries:
@@ -157,15 +157,15 @@ def _require_same_source(folder: Path, about: Mapping[str, Any]) -> None:
 
 
 def _made(
-    missing: Sequence[Order], make: Simulate, processes: int
-) -> Iterator[tuple[str, list[Case] | BolusError]]:
-    """Yield the cases of each patient, or why there are none, as they are ready."""
+    missing: Sequence[Order], attempt: Callable[[Order], str], processes: int
+) -> Iterator[tuple[str, str]]:
+    """Yield each patient whose cases are written, or why there are none, as they are ready."""
     if processes == 1:
         for order in missing:
-            yield order.patient, _attempt(make, order)
+            yield order.patient, attempt(order)
         return
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(_attempt, make, order): order.patient for order in missing}
+        waiting = {pool.submit(attempt, order): order.patient for order in missing}
         try:
             for future in as_completed(waiting):
                 yield waiting.pop(future), future.result()
@@ -173,11 +173,13 @@ def _made(
             pool.shutdown(cancel_futures=True)
 
 
-def _attempt(make: Simulate, order: Order) -> list[Case] | BolusError:
+def _attempt(make: Simulate, folder: Path, order: Order) -> str:
+    """Make a patient's cases and write them, in the process that makes them; return why there are none."""
     try:
-        return make(order)
+        _keep(folder / order.patient, make(order))
     except BolusError as error:
-        return BadInput(str(error))  # of one kind that travels between processes
+        return str(error)
+    return ""
 
 
 def _keep(folder: Path, cases: Sequence[Case]) -> None:

@@ -183,9 +183,9 @@ def test_wrong_maps_are_noticed_without_truth() -> None:
     patch = patch_of(6)
     scan, aif = scan_of(patch)
     late = replace(aif, values=np.interp(aif.times, aif.times + 1.5, aif.values))
-    guess = first_guess.shown(first_guess.first_guess(scan.contrast, aif), 0.04)
+    guess = first_guess.first_guess(scan.contrast, aif)
     clock = sight.clock_of(aif.values, aif.times)
-    answer = net.shipped()._asked((scan.contrast, guess), clock, (0.04, 0.05), lambda *_: None)
+    answer = net.shipped()._asked((scan.contrast, patch.raw, guess), clock, (0.04, 0.05), lambda *_: None)
     tissue = patch.tissue[patch.mask]
     wrong = {name: (3.0 * mean if name == "CBF" else mean, sd) for name, (mean, sd) in answer.items()}
 
