@@ -88,7 +88,9 @@ def scan_of(patch: Patch, curves: NDArray[np.float32]) -> tuple[Scan, VesselCurv
         curves, patch.times, mask, patch.grid, Modality.CT, Unit.HU, (0, n_before), _noise(curves, n_before)
     )
     brain = Brain(mask, tissue, np.zeros_like(mask))
-    scan = Scan(replace(contrast, curves=patch.raw), contrast, brain, np.zeros(mask.shape, dtype=np.float32), None)
+    scan = Scan(
+        replace(contrast, curves=patch.raw), contrast, brain, np.zeros(mask.shape, dtype=np.float32), None
+    )
     return scan, VesselCurve("AIF", patch.times, patch.aif, Unit.HU, "simulated")
 
 

@@ -35,8 +35,8 @@ def flip_rows(batch: Batch, generator: Any) -> Batch:
 
 
 def turn(batch: Batch, generator: Any) -> Batch:
-    """Swap rows and columns of half of the cases, which are square: with both mirrors, all that squares do."""
-    return _changed(batch, _chosen(batch, generator), lambda values: values.transpose(-1, -2))
+    """Swap rows and columns of half of the cases, which are square."""
+    return _swapped(batch, generator, lambda values: values.transpose(-1, -2))
 
 
 def shift_scale_rotate(
@@ -216,7 +216,16 @@ def _images(batch: Batch) -> Batch:
 
 
 def _mirrored(batch: Batch, generator: Any, axis: int) -> Batch:
-    return _changed(batch, _chosen(batch, generator), lambda values: values.flip(axis))
+    return _swapped(batch, generator, lambda values: values.flip(axis))
+
+
+def _swapped(batch: Batch, generator: Any, change: Callable[[Any], Any]) -> Batch:
+    """Change half of the cases by what keeps their shape; a GPU is not asked which."""
+    chosen = _chosen(batch, generator)
+    return batch | {
+        name: torch.where(_as(chosen, values), change(values), values)
+        for name, values in _images(batch).items()
+    }
 
 
 def _changed(batch: Batch, chosen: Any, change: Callable[[Any], Any]) -> Batch:

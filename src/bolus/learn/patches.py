@@ -241,7 +241,7 @@ def case_of(patch: Patch, order: Order, design: Design, *, unlike: float = 1.0) 
         "scale": np.array(scale),
     }
     # in half precision, as a network is shown it: cases are read many times
-    image = sight.channels(features, token, patch.mask)[: -sight.N_TOKEN].astype(np.float16)
+    image: Any = sight.channels(features, token, patch.mask)[: -sight.N_TOKEN].astype(np.float16)
     target = sight.numbers_of(patch.truth, scale)
     return Case(image, target, order.patient, site=f"simulated {order.setting}", extra=extra, meta=about)
 

@@ -171,7 +171,11 @@ def features_of(curves: Float32s, raw: Float32s, clock: Clock, scale: float) -> 
     to_clock = (clock.weights.T / (clock.area * scale)).astype(np.float32)
     to_residue = (RATE_S * clock.residue.T).astype(np.float32)
     on_clock = curves @ to_clock
-    parts = [on_clock * np.float32(WIDTH_S), on_clock @ to_residue, np.nan_to_num(raw) @ (to_clock @ to_residue)]
+    parts = [
+        on_clock * np.float32(WIDTH_S),
+        on_clock @ to_residue,
+        np.nan_to_num(raw) @ (to_clock @ to_residue),
+    ]
     return np.asarray(np.clip(np.concatenate(parts, axis=1), -LARGEST, LARGEST), dtype=np.float32)
 
 

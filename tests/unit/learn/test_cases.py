@@ -11,6 +11,7 @@ from bolus.learn.cases import (
     Memory,
     read_case,
     read_manifest,
+    read_meta,
     write_case,
     write_manifest,
 )
@@ -34,6 +35,17 @@ def test_a_case_is_read_as_it_was_written(tmp_path):
     assert (read.patient, read.view, read.site, read.meta) == ("p1", "AP", "here", {"seed": 3})
     assert read.digest == made.digest
     assert [p.name for p in (tmp_path / "sub").iterdir()] == ["a.npz"]
+
+
+def test_what_else_is_known_is_read_alone(tmp_path):
+    write_case(
+        Case(np.ones((1, 4, 4), np.float32), np.ones(1), "one", meta={"dt_s": 1.5}), tmp_path / "a.npz"
+    )
+
+    assert read_meta(tmp_path / "a.npz") == {"dt_s": 1.5}
+    (tmp_path / "b.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:90])
+    with pytest.raises(UnreadableFile, match="not a case"):
+        read_meta(tmp_path / "b.npz")
 
 
 @pytest.mark.parametrize("top", [255, 256])

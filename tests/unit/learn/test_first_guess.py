@@ -97,7 +97,9 @@ def test_an_untrained_network_answers_what_it_is_shown(patch, guess) -> None:
     shown = first_guess.shown(guess, scale)
     usual = (shown[:, :3] > 0.3).all(axis=1)
     np.testing.assert_allclose(answer[:5, usual], shown.T[:5, usual], atol=0.15)
-    np.testing.assert_allclose(answer[6:11, usual], (10.0 ** shown.T[5:10, usual]).clip(0.02, 1.0), rtol=0.4, atol=0.05)
+    np.testing.assert_allclose(
+        answer[6:11, usual], (10.0 ** shown.T[5:10, usual]).clip(0.02, 1.0), rtol=0.4, atol=0.05
+    )
 
 
 def test_what_was_learned_of_shapes_is_shown(guess) -> None:

@@ -97,3 +97,27 @@ def test_full_size_presets_take_a_step(preset):
 
     assert torch.isfinite(lost)
     assert all(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+
+
+def test_quiet_cases_count_as_much_as_noisy_ones():
+    torch.manual_seed(0)
+    shape = (2, 3, 16, 16)
+    sizes = torch.tensor([0.01, 1.0])[:, None, None, None]
+    mean, off = torch.zeros(shape, requires_grad=True), torch.randn(shape)
+    batch = {"target": sizes * off, "mask": torch.ones(2, 1, 16, 16)}
+    loss("case_nll")(torch.cat([sizes * mean, (sizes * 0.9).expand(shape)], dim=1), batch).backward()
+
+    quiet, noisy = (mean.grad[i] / off[i] for i in (0, 1))
+    torch.testing.assert_close(quiet, noisy)
+    assert (quiet < 0).all()
+
+
+def test_deviations_are_learned_where_the_likelihood_is_greatest():
+    torch.manual_seed(0)
+    off = torch.randn(1, 1, 64, 64)
+    batch = {"target": 0.2 * off, "mask": torch.ones(1, 1, 64, 64)}
+    lost = [
+        float(loss("case_nll")(torch.cat([torch.zeros_like(off), torch.full_like(off, sd)], dim=1), batch))
+        for sd in (0.1, 0.2, 0.4)
+    ]
+    assert lost[1] == min(lost)

@@ -77,9 +77,7 @@ class AmortisedDeconvolution(nn.Module):
             nn.Conv2d(taken, n, 1) for taken, n in ((two, one), (three, two), (four, three))
         )
         self.back = nn.ModuleList([_Block(one), _Block(two), _Block(three)])
-        self.last = nn.Sequential(
-            nn.Conv2d(one + wide, wide, 1), nn.SiLU(), nn.Conv2d(wide, 2 * outputs, 1)
-        )
+        self.last = nn.Sequential(nn.Conv2d(one + wide, wide, 1), nn.SiLU(), nn.Conv2d(wide, 2 * outputs, 1))
         self._begin()
 
     def _begin(self) -> None:
