@@ -30,7 +30,8 @@ NET: Final = Task(
     name="net",
     summary="Deconvolves CT and MR perfusion: flow, volume and times of tissue curves, with deviations.",
     takes="tissue curves and their residues, and residues of unfiltered curves, over the arterial "
-    "area and the median volume, the maps of `posterior` with their deviations, the mask, and the arterial curve with the clock in every pixel, "
+    "area and the median volume, the maps of `posterior` with their deviations, the mask, and the arterial "
+    "curve with the clock in every pixel, "
     "(cases, 149, y, x); see bolus.learn.sight",
     gives="means, then standard deviations, of CBF and CBV over the median volume, MTT, Tmax, delay and TTP, "
     "(cases, 12, y, x)",
