@@ -72,7 +72,7 @@ class Case:
 
 
 def write_case(case: Case, path: Path) -> None:
-    """Write a case as one compressed NumPy archive, whole or not at all."""
+    """Write a case as one NumPy archive, compressed where that pays, whole or not at all."""
     about = {
         "patient": case.patient,
         "view": case.view,
@@ -82,10 +82,9 @@ def write_case(case: Case, path: Path) -> None:
     }
     arrays: dict[str, Any] = {"image": case.image, "target": case.target, **case.extra}
     arrays["image"] = _compact(case.image)
-    with (
-        files.whole(path) as made,
-        zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=_EFFORT) as archive,
-    ):
+    # numbers in half precision are noise to their last bit, which no compression makes smaller
+    kind = zipfile.ZIP_STORED if case.image.dtype == np.float16 else zipfile.ZIP_DEFLATED
+    with files.whole(path) as made, zipfile.ZipFile(made, "w", kind, compresslevel=_EFFORT) as archive:
         for name, array in (arrays | {_META: np.array(json.dumps(about))}).items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
                 np.lib.format.write_array(stream, np.asanyarray(array), allow_pickle=False)
