@@ -114,7 +114,7 @@ def export(
     scores
         What else the card shall say of its quality; see `card_of`.
     half
-        Store weights in 16 bits: half the file, and answers that differ by up to 5e-3.
+        Store weights in 16 bits: half the file, and answers that differ by up to 5e-3, or that part of them.
 
     Returns
     -------
@@ -293,7 +293,7 @@ def check_parity(
 
     Returns
     -------
-    The largest difference.
+    The largest difference; of answers beyond 1, as a part of them.
 
     Raises
     ------
@@ -308,7 +308,7 @@ def check_parity(
         with torch.inference_mode():
             wanted = network(torch.from_numpy(image)).numpy()
         found = session.run(None, {session.get_inputs()[0].name: image})[0]
-        worst = max(worst, float(np.abs(found - wanted).max()))
+        worst = max(worst, float((np.abs(found - wanted) / np.maximum(np.abs(wanted), 1.0)).max()))
     if not worst <= tolerance:
         raise BadInput(
             "the exported network answers otherwise than the trained one",
