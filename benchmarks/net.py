@@ -3,9 +3,9 @@
 `python -m benchmarks.net [PATCHES] [WEIGHTS]` simulates PATCHES (12) to calibrate physics on and as many to
 compare on, for each setting, and prints: the mean squared error of the network's maps over that of the best
 of physics (`posterior` leaning on neighbours, `osvd` and `box` after the profile filter, `osvd` after a
-Gaussian, `posterior` after none; every map of each put right by the straight line that the first patches give), the Dice coefficient
-of Tmax > 6 s of the network (and of the best of physics), and how many true values lie within its intervals,
-by map. The seeds are none of the training's. A patch takes about 3 s.
+Gaussian, `posterior` after none; every map of each put right by the straight line that the first patches
+give), the Dice coefficient of Tmax > 6 s of the network (and of the best of physics), and how many true
+values lie within its intervals, by map. The seeds are none of the training's. A patch takes about 2 s.
 """
 
 from __future__ import annotations
