@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from bolus.core.errors import BadRecipe
+from bolus.learn.retake import retake
 
 Batch: TypeAlias = dict[str, Any]
 """Tensors by name, cases first."""
@@ -21,7 +22,7 @@ Augmentation: TypeAlias = Callable[[Batch, Any], Batch]
 _CHANCE: Final = 0.5
 _IMAGE_AXES: Final = 4
 _NOISY: Final = 0.4
-_SPATIAL: Final = ("image", "target", "mask", "heat", "lost")
+_SPATIAL: Final = ("image", "target", "mask", "heat", "lost", "beam")
 
 
 def flip(batch: Batch, generator: Any) -> Batch:
@@ -183,6 +184,7 @@ AUGMENTATIONS: Final[Mapping[str, Augmentation]] = MappingProxyType(
             shift_scale_rotate, shift=10 / 128, scale=0.0, rotate_deg=15.0, chance=1.0
         ),
         "grain": grain,
+        "retake": retake,
         "shorten": shorten,
         "speckle": speckle,
         "tone": tone,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,13 +14,14 @@ from bolus.learn.angiograms import options as drawn_options
 from bolus.learn.cases import Case
 from bolus.learn.making import Order
 from bolus.learn.runs import GREY, PER_NAT, make_case
-from bolus.phantom.angiogram import Film, films, takes, xa
+from bolus.phantom.angiogram import Film, Scene, films, scenes, takes, xa
 from bolus.pipeline.angiogram import prepare_run
 
 SITES: Final = ("ICA", "M1", "M2", "M3", "A2")
 FILM: Final = "film"
 LATE: Final = "late"
 TAKE: Final = "take"
+SCENE: Final = "scene"
 LOST_NAT: Final = 0.03
 """Contrast that a clot takes away at some time from pixels whose blood it keeps [nat]."""
 FILM_FPS: Final = 1.25
@@ -30,6 +32,8 @@ _TERRITORIES: Final = ("M1", "M2")
 """Whose blood comes late where nothing else shows a clot."""
 _CLOTS: Final = 0.55
 """Part of the carotid injections that show a clot."""
+_OFTEN: Final = (0.15, 0.15, 0.25, 0.25, 0.2)
+"""How often scenes have their clot in each of the places: what is hard to see is seen more often."""
 
 
 def simulate(order: Order) -> list[Case]:
@@ -39,7 +43,11 @@ def simulate(order: Order) -> list[Case]:
     the work, for networks to learn anatomy from before they see what `bolus run` sees. With `late`, they are
     too, and a clot of M1 or M2 shows in nothing but the time at which its territory fills. With `take`, they
     have the detector's noise, bone and motion, as far as `bolus run` leaves them, at a seventh of the work.
+    With `scene`, contrast, bone and shutters stay apart, for the augmentation `retake` to make new takes of
+    in every epoch, and every patient with a clot is there a second time without it.
     """
+    if order.reference == SCENE:
+        return _twins(order)
     if order.reference in {FILM, LATE}:
         return _filmed(order)
     if order.reference == TAKE:
@@ -67,6 +75,38 @@ def _filmed(order: Order) -> list[Case]:
         about |= _only_late(order, about)
     filmed = films(**about)
     return _cases(order, about, filmed, _lost(filmed, about))
+
+
+def _twins(order: Order) -> list[Case]:
+    """Return the scenes of a patient with a clot, and of the same patient without."""
+    about = {**options(order), "seed": order.seed, "setting": order.setting, "size": order.size}
+    about |= {"clot": "none", "fps": FILM_FPS}
+    healthy = scenes(**about)
+    cases = [_scene_case(order, about, view, scene) for view, scene in healthy.items()]
+    if about["vessel"] != "carotid":
+        return cases
+    about["clot"] = str(np.random.default_rng([order.seed, 4]).choice(SITES, p=_OFTEN))
+    for view, scene in scenes(**about).items():
+        less = healthy[view].film.density - scene.film.density
+        cases.append(_scene_case(order, about, view, scene, less.max(axis=2).T > LOST_NAT))
+    return cases
+
+
+def _scene_case(
+    order: Order, about: Mapping[str, Any], view: str, scene: Scene, lost: Mask | None = None
+) -> Case:
+    """Return a case whose frames are contrast alone, with what else lies in the beam beside it."""
+    grey = np.clip(np.round(GREY - PER_NAT * scene.film.density), 0.0, 255.0).transpose(2, 1, 0)
+    case = make_case(
+        grey,
+        patient=order.patient,
+        clot=about["clot"] != "none",
+        place=scene.film.clot_px,
+        lost=np.zeros(grey.shape[1:], dtype=np.bool_) if lost is None else lost,
+        about={"view": view, "site": f"scene {order.setting}", "meta": dict(about)},
+    )
+    beam = np.stack([scene.still, scene.recoil, scene.open_]).transpose(0, 2, 1).astype(np.float16)
+    return replace(case, extra={**case.extra, "beam": beam})
 
 
 def _taken(order: Order) -> list[Case]:

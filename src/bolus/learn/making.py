@@ -186,14 +186,22 @@ def _keep(folder: Path, cases: Sequence[Case]) -> None:
     """Write the cases of a patient into a folder that appears whole."""
     hidden = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(hidden, ignore_errors=True)
-    for i, case in enumerate(cases):
-        write_case(case, hidden / f"{case.view or i}.npz")
+    names = _names(cases)
+    for name, case in zip(names, cases, strict=True):
+        write_case(case, hidden / name)
     hidden.mkdir(parents=True, exist_ok=True)
-    files.write_json(
-        hidden / "entries.json",
-        [[f"{case.view or i}.npz", case.view, case.site, case.digest] for i, case in enumerate(cases)],
-    )
+    table = [[name, c.view, c.site, c.digest] for name, c in zip(names, cases, strict=True)]
+    files.write_json(hidden / "entries.json", table)
     hidden.rename(folder)
+
+
+def _names(cases: Sequence[Case]) -> list[str]:
+    """Return a file a case: its view, with its number where the view was there before, or its number."""
+    views = [case.view for case in cases]
+    return [
+        f"{i if not view else view if view not in views[:i] else f'{view}-{i}'}.npz"
+        for i, view in enumerate(views)
+    ]
 
 
 def _entries(folder: Path, patient: str) -> list[Entry]:

@@ -59,7 +59,7 @@ def make_case(
     return Case(frames, np.array([clot], np.uint8), patient, extra=extra, **(about or {}))
 
 
-def fit(case: Case, size: int, n_frames: int = 0) -> Arrays:
+def fit(case: Case, size: int, n_frames: int = 0, *, half: bool = False) -> Arrays:
     """Put a run into squares of `size` pixels, each three frames a picture.
 
     Parameters
@@ -71,12 +71,16 @@ def fit(case: Case, size: int, n_frames: int = 0) -> Arrays:
     n_frames
         Frames to show, so that runs stack to batches; 0: all. Of more frames, means over equal parts of the
         run are shown, which have less noise; of fewer, some are shown again.
+    half
+        Whether `image` is in 16 bits, so that twice as many runs stay in memory while a network learns.
 
     Returns
     -------
     `image`, mean 0 and standard deviation 1 over the run, shape `(pictures, 3, y, x)`; `target`, 1 for a
     clot, shape `(1,)`; `heat`, where it is, with sum 1, shape `(1, y, x)`: 0 where no place is known; and
     `lost`, the part of each pixel whose blood is missing or late, of that shape: -1 where that is not known.
+    Of a scene also `beam`, what else lies in it, shape `(3, y, x)`, and `grey`, the mean and deviation of the
+    grey values of which `image` was made, less that of no contrast: see `bolus.learn.retake`.
 
     Raises
     ------
@@ -88,10 +92,21 @@ def fit(case: Case, size: int, n_frames: int = 0) -> Arrays:
     squares = np.stack([frame.put(each - GREY) for each in frames])
     place = case.extra.get("place_px", np.full(2, np.nan))
     return {
-        "image": triplets(standardised(squares)),
+        "image": triplets(standardised(squares)).astype(np.float16 if half else np.float32),
         "target": case.target.astype(np.uint8),
         "heat": heat(frame, (float(place[0]), float(place[1])))[None],
         "lost": _lost(case, frame)[None],
+        **_scene(case, frame, squares),
+    }
+
+
+def _scene(case: Case, frame: Frame, squares: Float32s) -> Arrays:
+    if "beam" not in case.extra:
+        return {}
+    beam = np.stack([frame.put(each.astype(np.float32)) for each in case.extra["beam"]])
+    return {
+        "beam": beam.astype(np.float16),
+        "grey": np.array([squares.mean(), squares.std()], dtype=np.float32),
     }
 
 
@@ -232,7 +247,7 @@ def raw_answer(network: Network, case: Case) -> Float32s:
     """Return what the network itself says: as `answer`, before any temperature."""
     recipe = network.card.recipe
     shown = fit(case, int(recipe.get("size", 256)), **recipe.get("fitting", {}))["image"]
-    found: Float32s = network(shown[None])[0]
+    found: Float32s = network(shown[None].astype(np.float32))[0]
     return found.copy()
 
 

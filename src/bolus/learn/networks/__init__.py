@@ -13,7 +13,7 @@ from bolus.learn.networks.core_size import CoreSizeClassifier
 from bolus.learn.networks.ctp import CtpUNet
 from bolus.learn.networks.heads import CoreAnswer, Foreground, Identity, Label, foreground_logit
 from bolus.learn.networks.pix2pix import PatchGan, Pix2Pix, TempPix2Pix
-from bolus.learn.networks.pointer import ClotPointer
+from bolus.learn.networks.pointer import ClotPointer, ClotPointers
 from bolus.learn.networks.sequence import SequenceClassifier
 from bolus.learn.networks.unet import UNet
 
@@ -27,6 +27,7 @@ NETWORKS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
         "temp_pix2pix": TempPix2Pix,
         "sequence": SequenceClassifier,
         "clot_pointer": ClotPointer,
+        "clot_pointers": ClotPointers,
         "core_size": CoreSizeClassifier,
         "amortised": AmortisedDeconvolution,
         "core_map": CoreMap,

@@ -74,6 +74,34 @@ class ClotPointer(nn.Module):
         return torch.cat([where, label[:, :, None, None].expand_as(where), lost], dim=1)
 
 
+class ClotPointers(nn.Module):
+    """Several `ClotPointer`s that were drawn differently, and the mean of their log-odds.
+
+    In training each learns from its own part of every batch, so that they stay different and cost together
+    what one of them costs.
+
+    Parameters
+    ----------
+    channels
+        As in `ClotPointer`.
+    members
+        How many.
+    options
+        Of each.
+    """
+
+    def __init__(self, channels: int = 3, members: int = 3, **options: Any) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(ClotPointer(channels, **options) for _ in range(members))
+
+    def forward(self, triplets: Any) -> Any:
+        """Return what `ClotPointer` does."""
+        if self.training and len(triplets) >= len(self.members):
+            parts = triplets.tensor_split(len(self.members))
+            return torch.cat([one(part) for one, part in zip(self.members, parts, strict=True)])
+        return torch.stack([one(triplets) for one in self.members]).mean(dim=0)
+
+
 def _log_mean_exp(where: Any) -> Any:
     """Return the logarithm of the mean of `exp(where)` over all pixels, shape `(cases, 1)`."""
     flat = where.flatten(1)

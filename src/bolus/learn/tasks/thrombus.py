@@ -89,7 +89,7 @@ THROMBUS: Final = Task(
     intended_use="Studying the detection of clots on DSA runs, for research.",
     not_for=(RESEARCH_ONLY, "finding or excluding clots in patients", "posterior circulation"),
     axes=("cases", "pictures", 3, "side", "side"),
-    references=("truth", "film", "late", "take"),
+    references=("truth", "film", "late", "take", "scene"),
     features=runs.case_features,
     predict=_predict,
 )

@@ -107,6 +107,53 @@ def _film(options: XaOptions, patient: Patient, times: Times, name: str, rng: np
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """One view taken apart, for takes to be made of it again and again.
+
+    Parameters
+    ----------
+    film
+        Contrast alone, of a head that lies still.
+    still, recoil
+        Line integrals of what lies in the beam besides [nat], and by how much the catheter's recoil changes
+        them when contrast comes, shape `(x, y)`.
+    open_
+        What the shutters leave open, shape `(x, y)`.
+    """
+
+    film: Film
+    still: Float32s
+    recoil: Float32s
+    open_: Mask
+
+
+def scenes(options: XaOptions | None = None, /, **changes: Any) -> dict[str, Scene]:
+    """Return what both views of a run are made of: contrast, bone, catheter and shutters, without motion.
+
+    They are those of `xa` with the same options.
+
+    Raises
+    ------
+    BadRecipe
+        If an option is unknown or out of range.
+    """
+    wanted = replace(chosen(options or XaOptions(), changes), motion=False)
+    patient, times, sides = _drawn(wanted)
+    return {name: _scene(wanted, patient, times, name, rng) for name, rng in sides.items()}
+
+
+def _scene(options: XaOptions, patient: Patient, times: Times, name: str, rng: np.random.Generator) -> Scene:
+    placing, moving, filling, casting, *_ = rng.spawn(6)
+    camera = _camera(options, patient, name, placing)
+    spells = holds(times.size, moving, moves=False)
+    beam = _beam(options, patient, camera, spells, casting)
+    before, after = beam.spells[0][1], beam.spells[-1][1]
+    density = contrast(patient, camera, spells, bone.texture(filling))
+    film = Film(density, clot_in(patient, camera, spells[0], beam.open_))
+    return Scene(film, before, after - before, beam.open_)
+
+
 def takes(options: XaOptions | None = None, /, **changes: Any) -> dict[str, Film]:
     """Return both views as the detector sees them and its makers subtract them, and nothing undone.
 
