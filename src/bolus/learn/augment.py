@@ -166,8 +166,9 @@ def shorten(batch: Batch, generator: Any, *, least: float = 0.7) -> Batch:
     )
     number = (torch.linspace(0.0, 1.0, n) * part[:, None] * (n - 1)).round().long()
     frames = image.flatten(1, 2)
-    taken = [one[which.to(image.device)] for one, which in zip(frames, number, strict=True)]
-    return batch | {"image": torch.stack(taken).reshape(image.shape)}
+    case = torch.arange(len(frames), device=frames.device)[:, None]
+    taken = frames[case, number.to(frames.device)]
+    return batch | {"image": taken.reshape(image.shape)}
 
 
 AUGMENTATIONS: Final[Mapping[str, Augmentation]] = MappingProxyType(

@@ -86,10 +86,18 @@ def _twins(order: Order) -> list[Case]:
     if about["vessel"] != "carotid":
         return cases
     about["clot"] = str(np.random.default_rng([order.seed, 4]).choice(SITES, p=_OFTEN))
-    for view, scene in scenes(**about).items():
-        less = healthy[view].film.density - scene.film.density
-        cases.append(_scene_case(order, about, view, scene, less.max(axis=2).T > LOST_NAT))
+    for view, film in films(**about).items():
+        less = healthy[view].film.density - film.density
+        shut = replace(
+            healthy[view], film=replace(film, clot_px=_in_field(film.clot_px, healthy[view].open_))
+        )
+        cases.append(_scene_case(order, about, view, shut, less.max(axis=2).T > LOST_NAT))
     return cases
+
+
+def _in_field(place: tuple[float, float] | None, open_: Mask) -> tuple[float, float] | None:
+    """Return a place, x and y [pixels], if the shutters leave it open."""
+    return place if place is not None and open_[round(place[0]), round(place[1])] else None
 
 
 def _scene_case(

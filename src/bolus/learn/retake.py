@@ -1,8 +1,8 @@
 """New takes of simulated scenes: another dose, other motion and another bolus in every epoch.
 
 A scene keeps apart what an X-ray run is made of (`bolus.learn.clots`, reference `scene`). Each time a network
-is shown one, the head moves anew, photons are counted anew, and the first frames are subtracted, on the device
-that trains. So a network never sees the same edges of bone twice, and tells them from vessels.
+is shown one, the head moves anew, photons are counted anew, and the mask is subtracted, on the device that
+trains. So a network never sees the same edges of bone twice, and tells them from vessels.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch.nn import functional
 
 from bolus.learn.runs import GREY, PER_NAT
 
-PHOTONS: Final = (2500.0, 40000.0)
+PHOTONS: Final = (4000.0, 60000.0)
 """Counts of a pixel in one of the parts that a run is averaged to, behind the middle of the head."""
 MASKED: Final = (0.3, 1.3)
 """Counts in the mask, as parts of these."""
 STRENGTH: Final = (-0.7, 0.3)
 """Logarithm of what contrast is multiplied by."""
-MOVES: Final = 0.5
+MOVES: Final = 0.4
 """Part of the runs in which the head moves after the mask; the others lie still or were registered."""
 SIDE_MM: Final = 190.0
 JUMP: Final = (1.2, 1.2, 0.6)
@@ -73,7 +73,11 @@ def _logs(contrast: Any, beam: Any, generator: Any) -> Any:
     sway = sway * torch.rand((n, 1, 1), generator=generator)
     after = (contrast.amax(dim=(2, 3)) > _SEEN_NAT).cummax(dim=1).values[..., None, None]
     strength = _between(STRENGTH, n, generator).exp().to(device)
-    flicker = FLICKER * torch.rand((n, 1, 1, 1), generator=generator) * torch.randn((n, t, 1, 1), generator=generator)
+    flicker = (
+        FLICKER
+        * torch.rand((n, 1, 1, 1), generator=generator)
+        * torch.randn((n, t, 1, 1), generator=generator)
+    )
     lines = _moved(beam[:, :1] + after * beam[:, 1:2], path + sway) + strength * _moved(contrast, path)
     photons = _between((math.log(PHOTONS[0]), math.log(PHOTONS[1])), n, generator).exp()
     masked = (photons * _between(MASKED, n, generator)).to(device)
@@ -83,7 +87,7 @@ def _logs(contrast: Any, beam: Any, generator: Any) -> Any:
 
 
 def _path(n: int, t: int, generator: Any) -> Any:
-    """Return where heads lie in each frame, shape `(cases, t, 3)` [mm, mm, degrees]: first where the mask saw them."""
+    """Return where heads lie in each frame against the mask, shape `(cases, t, 3)` [mm, mm, degrees]."""
     part = torch.linspace(0.0, 1.0, t)[None, :, None]
     path = part * torch.randn((n, 1, 3), generator=generator) * torch.tensor(DRIFT)
     for chance in (1.0, 0.5):

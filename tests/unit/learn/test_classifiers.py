@@ -34,6 +34,7 @@ TINY = [
     ("sequence", SMALL | {"readout": "average"}),
     ("clot_pointer", {"width": 4}),
     ("clot_pointer", {"width": 4, "windows": 15, "stride": 2}),
+    ("clot_pointers", {"members": 2, "width": 4, "windows": 15, "stride": 2}),
 ]
 
 
@@ -96,9 +97,9 @@ def test_shown_contrast_dose_and_what_lies_outside_the_brain_do_not_matter():
 def test_runs_of_any_length_get_an_answer(name, options, pictures):
     network = build(name, 3, options).eval()
     answer = HEADS["label"]()(network(torch.randn(2, pictures, 3, 64, 96))).detach()
-    assert answer.shape == ((2, 3, 64, 96) if name == "clot_pointer" else (2, 1))
+    assert answer.shape == ((2, 3, 64, 96) if name.startswith("clot_pointer") else (2, 1))
     assert 0 <= float(answer.min()) <= float(answer.max()) <= 1
-    if name == "clot_pointer":
+    if name.startswith("clot_pointer"):
         torch.testing.assert_close(answer[:, 0].sum((1, 2)), torch.ones(2))
         assert torch.equal(answer[:, 1].amax((1, 2)), answer[:, 1].amin((1, 2)))
 
@@ -152,7 +153,7 @@ def test_every_preset_is_a_network_and_a_loss_that_fit(name):
             network = build(recipe.network, task.channels, recipe.options)
             shape = (2, 2, 3, 64, 64) if name == "thrombus" else (2, 2, 32, 32, 32)
             output = network(torch.zeros(shape))
-        places = {"clot_pointer": (2, 3, 64, 64), "core_map": (2, 3, 32, 16)}
+        places = {"clot_pointer": (2, 3, 64, 64), "clot_pointers": (2, 3, 64, 64), "core_map": (2, 3, 32, 16)}
         assert output.shape == places.get(recipe.network, (2, 1))
         made = torch.zeros(output.shape)
         heat = torch.zeros(2, 1, 64, 64) if name == "thrombus" else torch.zeros(2, 2, 16, 16)
@@ -340,3 +341,15 @@ def test_lost_blood_counts_where_it_is_known():
     seeing = LOSSES["clot_region"](output, batch)
     assert float(blind) > float(unknown) + np.log(2)
     assert float(seeing) == pytest.approx(float(unknown), abs=1e-3)
+
+
+def test_members_learn_from_parts_of_a_batch_and_answer_together():
+    network = build("clot_pointers", 3, {"members": 2, "width": 4, "stride": 2})
+    runs = torch.randn(5, 3, 3, 64, 64)
+    with torch.inference_mode():
+        own = [one(runs) for one in network.members]
+        learning, asked = network.train()(runs), network.eval()(runs)
+
+    torch.testing.assert_close(learning, torch.cat([own[0][:3], own[1][3:]]))
+    torch.testing.assert_close(asked, (own[0] + own[1]) / 2)
+    assert not torch.equal(own[0], own[1])

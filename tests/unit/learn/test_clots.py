@@ -6,7 +6,7 @@ import pytest
 from bolus.learn import clots, runs
 from bolus.learn.clot_calibration import of_places
 from bolus.learn.making import Order, orders
-from bolus.phantom.angiogram import films, takes, xa
+from bolus.phantom.angiogram import films, scenes, takes, xa
 
 STILL = {"motion": False, "external": False, "catheter": False, "fps": 2.0, "size": 96}
 
@@ -116,3 +116,40 @@ def test_motion_is_left_in_what_was_already_subtracted():
     assert {one["encoding"] for one in about if one["motion"]} == {"SUB"}
     assert {one["encoding"] for one in about} == {"SUB", "LOG", "LIN"}
     assert all(case.image.dtype == np.float32 and "lost" in case.extra for cases in made for case in cases)
+
+
+def test_scenes_are_the_films_and_what_the_beam_meets_besides():
+    options = STILL | {"clot": "M1", "seed": 5, "catheter": True, "setting": "B"}
+    filmed, seen, taken = films(**options), scenes(**options), takes(**options | {"photons": 1e6})
+    for view, scene in seen.items():
+        np.testing.assert_array_equal(scene.film.density, filmed[view].density)
+        assert not scene.open_.all()  # a round field
+        np.testing.assert_array_equal(taken[view].density[~scene.open_], 0.0)
+
+
+def test_twins_differ_in_the_clot_alone():
+    order = next(
+        o for o in orders(9, seed=3, setting="A", size=96) if clots.options(o)["vessel"] == "carotid"
+    )
+    cases = clots.simulate(Order("p", order.seed, "A", 96, clots.SCENE))
+
+    assert [(c.view, int(c.target[0])) for c in cases] == [("AP", 0), ("LAT", 0), ("AP", 1), ("LAT", 1)]
+    for healthy, shut in zip(cases[:2], cases[2:], strict=True):
+        np.testing.assert_array_equal(healthy.extra["beam"], shut.extra["beam"])
+        assert not healthy.extra["lost"].any()
+        paler = (shut.image - healthy.image).max(axis=0) > clots.LOST_NAT * runs.PER_NAT + 1
+        assert paler.any()
+        assert shut.extra["lost"][paler].all()
+
+
+def test_the_catheter_alone_recoils():
+    tip_seen = [
+        scene.recoil
+        for seed in (5, 6, 7, 8)
+        for scene in scenes(**STILL | {"seed": seed, "catheter": True}).values()
+        if scene.recoil.any()
+    ]
+    assert tip_seen  # others lie below the picture
+    assert max(np.abs(one).max() for one in tip_seen) > 0.05
+    assert all(np.count_nonzero(one) < 0.05 * one.size for one in tip_seen)
+    assert not any(scene.recoil.any() for scene in scenes(**STILL | {"seed": 5}).values())

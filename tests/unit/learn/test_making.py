@@ -5,7 +5,7 @@ import pytest
 
 from bolus.core.errors import BadInput, BadRecipe
 from bolus.learn.angiograms import options
-from bolus.learn.cases import Case, read_manifest
+from bolus.learn.cases import Case, read_case, read_manifest
 from bolus.learn.making import bring_in, orders, simulate
 
 CALLS = []
@@ -84,3 +84,14 @@ def test_no_case_at_all_is_an_error(tmp_path):
         simulate(tmp_path / "a", WANTED[3:4], make, source=SOURCE)
     with pytest.raises(BadInput, match="no case"):
         bring_in(tmp_path / "b", [], source={})
+
+
+def test_twins_of_one_view_have_files_of_their_own(tmp_path):
+    made = simulate(tmp_path, WANTED[:1], lambda order: 2 * make(order), source=SOURCE)
+    assert [entry.file.split("/")[1] for entry in made.entries] == [
+        "AP.npz",
+        "LAT.npz",
+        "AP-2.npz",
+        "LAT-3.npz",
+    ]
+    assert [read_case(tmp_path / entry.file).view for entry in made.entries] == ["AP", "LAT", "AP", "LAT"]

@@ -22,6 +22,7 @@ from bolus.apps.learn.options import (
     TaskName,
     Threads,
     Weights,
+    Workers,
 )
 from bolus.apps.terminal import Terminal
 from bolus.core.errors import BadRecipe
@@ -68,6 +69,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     device: Annotated[
         str, typer.Option("--device", help="Of PyTorch, for experiments that train; auto: a GPU, if any.")
     ] = "auto",
+    workers: Workers = 0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -84,7 +86,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
                 (experiment, folds),
                 (task, recipe, device),
                 (cases, studies, external, out),
-                (run, weights, threads),
+                (run, weights, threads, workers),
                 terminal,
             )
             return
@@ -104,7 +106,7 @@ def _experiment(
     which: tuple[str, int],
     what: tuple[Task, TrainRecipe, str],
     folders: tuple[Path, Path | None, Path | None, Path],
-    network: tuple[Path | None, Path | None, int],
+    network: tuple[Path | None, Path | None, int, int],
     terminal: Terminal,
 ) -> None:
     """Make one of the paper's experiments and print its table."""
@@ -118,14 +120,14 @@ def _experiment(
     tests_network = name in experiments.NEEDS_NETWORK
     if not tests_network:
         require_torch()
-    tested = network_of(task, *network) if tests_network else None
+    tested = network_of(task, *network[:3]) if tests_network else None
     segment = Segmenter(tested) if tested and task.head == "foreground" else None
     begin_with = network[0] / "best.safetensors" if network[0] and not tests_network else None
     part = part_of(chosen, network[0], "") if tests_network else chosen
     with terminal.progress() as progress:
         bench = experiments.Bench(
             task, part, split_of(None, chosen, recipe.seed), recipe, out, segment, studies, progress, tested,
-            begin_with, folds, outside, network[2], device,
+            begin_with, folds, outside, network[2], device, workers=network[3],
         )  # fmt: skip
         found = experiments.conduct(name, bench)
     if terminal.as_json:

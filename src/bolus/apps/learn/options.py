@@ -23,6 +23,7 @@ Change = Annotated[
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many.")]
 Minutes = Annotated[float | None, typer.Option("--minutes", help="Of processor time, at most.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Of the processor; 0: all.")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that read ahead, for trainings.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document; all else goes to standard error.")
 ]

@@ -21,6 +21,7 @@ from bolus.apps.learn.options import (
     TaskName,
     Threads,
     Weights,
+    Workers,
 )
 from bolus.apps.terminal import Terminal
 from bolus.core.errors import BadRecipe
@@ -43,7 +44,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     ] = None,
     device: Annotated[str, typer.Option("--device", help="Of PyTorch; auto: a GPU, if any.")] = "auto",
     threads: Threads = 0,
-    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that read ahead.")] = 0,
+    workers: Workers = 0,
     cache_mb: Annotated[float, typer.Option("--cache-mb", min=0, help="Room for cases in memory.")] = 2000.0,
     quiet: Quiet = False,
 ) -> None:

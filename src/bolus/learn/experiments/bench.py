@@ -51,6 +51,8 @@ class Bench:
         Of PyTorch, for trainings and their answers; `auto`: a GPU where there is one.
     memory
         Where trainings keep the cases that they share.
+    workers
+        Processes that read cases for trainings; 0: this one.
     """
 
     task: Task
@@ -68,6 +70,7 @@ class Bench:
     threads: int = 0
     device: str = "auto"
     memory: Memory = field(default_factory=partial(Memory, 2000.0))
+    workers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ def take_up(
         begin_with=begin_with,
         device=bench.device,
         threads=bench.threads,
+        workers=bench.workers,
         memory=bench.memory,
     )
     train(bench.task, recipe, bench.cases, split, run=run)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bolus.core.arrays import Float32s, Float64s, Times
+from bolus.core.arrays import Float32s, Float64s, Mask, Times
 from bolus.core.grid import Grid
 from bolus.core.series import Acquisition, Series
 from bolus.core.units import Modality, Unit
