@@ -71,7 +71,7 @@ def _logs(contrast: Any, beam: Any, generator: Any) -> Any:
     path = _path(n, t, generator)
     sway = torch.randn((n, t, 3), generator=generator) * torch.tensor([SWAY_MM, SWAY_MM, 0.0])
     sway = sway * torch.rand((n, 1, 1), generator=generator)
-    after = (contrast.amax(dim=(2, 3)) > _SEEN_NAT).cummax(dim=1).values[..., None, None]
+    after = (contrast.amax(dim=(2, 3)) > _SEEN_NAT).float().cummax(dim=1).values[..., None, None]
     strength = _between(STRENGTH, n, generator).exp().to(device)
     flicker = (
         FLICKER
