@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from bolus.core.errors import BadRecipe
+from bolus.learn.noise import white
 from bolus.learn.retake import retake
 
 Batch: TypeAlias = dict[str, Any]
@@ -90,9 +91,9 @@ def tone(
     n = len(image)
     factor, power = torch.exp(_uniform(n, gain, generator)), torch.exp(_uniform(n, gamma, generator))
     sigma = noise * torch.rand(n, generator=generator)
-    white = _white(image, generator)
+    noisy = white(image, generator)
     changed = _as(factor, image) * image.clamp(min=0) ** _as(power, image)
-    return batch | {"image": (changed + _as(sigma, image) * white).clamp(min=0)}
+    return batch | {"image": (changed + _as(sigma, image) * noisy).clamp(min=0)}
 
 
 def grain(batch: Batch, generator: Any, *, noise: float = 0.1) -> Batch:
@@ -140,11 +141,10 @@ def speckle(batch: Batch, generator: Any, *, noise: float = 0.4) -> Batch:
     """
     image = batch["image"]
     drawn = torch.rand(len(image), 2, generator=generator)
-    white = _white(image, generator)
-    coarse = _as(drawn[:, 1], white)
-    white = white + coarse * (white.roll(1, -1) + white.roll(1, -2))
-    sigma = noise * _as(drawn[:, 0], white) ** 2 / (1.0 + 2.0 * coarse**2) ** 0.5
-    return batch | {"image": image + sigma * white}
+    coarse, added = _as(drawn[:, 1], image), white(image, generator)
+    added = added + coarse * (added.roll(1, -1) + added.roll(1, -2))
+    sigma = noise * _as(drawn[:, 0], image) ** 2 / (1.0 + 2.0 * coarse**2) ** 0.5
+    return batch | {"image": image + sigma * added}
 
 
 def shorten(batch: Batch, generator: Any, *, least: float = 0.7) -> Batch:
@@ -244,15 +244,6 @@ def _changed(batch: Batch, chosen: Any, change: Callable[[Any], Any]) -> Batch:
 
 def _chosen(batch: Batch, generator: Any, chance: float = _CHANCE) -> Any:
     return torch.rand(len(batch["image"]), generator=generator) < chance
-
-
-def _white(image: Any, generator: Any) -> Any:
-    """Draw noise of the image's shape where the image is: on a GPU from a seed that the generator gives."""
-    if image.device.type == "cpu":
-        return torch.randn(image.shape, generator=generator)
-    seed = int(torch.randint(2**62, (), generator=generator))
-    there = torch.Generator(image.device).manual_seed(seed)
-    return torch.randn(image.shape, generator=there, device=image.device)
 
 
 def _uniform(n: int, largest: float, generator: Any) -> Any:

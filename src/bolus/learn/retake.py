@@ -13,6 +13,7 @@ from typing import Any, Final
 import torch
 from torch.nn import functional
 
+from bolus.learn.noise import white
 from bolus.learn.runs import GREY, PER_NAT
 
 PHOTONS: Final = (4000.0, 60000.0)
@@ -121,15 +122,6 @@ def _counted(lines: Any, photons: Any, grain: Any, generator: Any) -> Any:
     z = (z + grain * (z.roll(1, -1) + z.roll(1, -2) + grain * z.roll((1, 1), (-2, -1)))) / (1.0 + grain**2)
     count = photons * (-lines).exp()
     return ((count + (count + 16.0).sqrt() * z).clamp(min=1.0) / photons).log()
-
-
-def white(like: Any, generator: Any) -> Any:
-    """Draw white noise of a tensor's shape where it is: on a GPU from a seed that the generator gives."""
-    if like.device.type == "cpu":
-        return torch.randn(like.shape, generator=generator)
-    seed = int(torch.randint(2**62, (), generator=generator))
-    there = torch.Generator(like.device).manual_seed(seed)
-    return torch.randn(like.shape, generator=there, device=like.device)
 
 
 def _between(span: tuple[float, float], n: int, generator: Any) -> Any:
