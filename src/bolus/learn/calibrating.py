@@ -1,4 +1,4 @@
-"""What a classifier's card must know to answer well: temperature, where it does not know, and its inputs."""
+"""What a classifier's card must know to answer well: scaling, where it does not know, and its inputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from bolus.core.errors import BadRecipe
 from bolus.core.finding import Progress, silent
 from bolus.learn import clot_calibration, files
-from bolus.learn.calibration import cooled, fit_temperature, unsure_band
+from bolus.learn.calibration import fit_scaling, put_right, unsure_band
 from bolus.learn.cases import Case, CaseSet, Manifest
 from bolus.learn.evaluate import evaluate
 from bolus.learn.infer import Network
@@ -22,7 +22,13 @@ CALIBRATION: Final = "calibration.json"
 
 
 def calibrate(
-    task: Task, network: Network, manifest: Manifest, split: Split, *, progress: Progress = silent
+    task: Task,
+    network: Network,
+    manifest: Manifest,
+    split: Split,
+    *,
+    more: Manifest | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Measure what puts a classifier's answers right.
 
@@ -32,14 +38,16 @@ def calibrate(
         What was learned, and the exported network, whose card has no calibration.
     manifest, split
         The cases and the split that it was trained with.
+    more
+        Cases of other patients, to measure on beside those of the validation.
     progress
         Called as `progress("evaluate", done, total)`.
 
     Returns
     -------
-    `temperature` and the `unsure` band, outside which 95 % are right, both of the validation patients; and,
-    where the task has features, the `ranges` of the training's inputs. Where patients have several views or
-    answers point at a place, `pair` and `place` of `bolus.learn.clot_calibration`.
+    `temperature`, `offset` and the `unsure` band, outside which 95 % are right, of the validation patients;
+    and, where the task has features, the `ranges` of the training's inputs. Where patients have several views
+    or answers point at a place, `pair` and `place` of `bolus.learn.clot_calibration`.
 
     Raises
     ------
@@ -51,13 +59,14 @@ def calibrate(
     if network.card.calibration:
         raise BadRecipe("the network is calibrated already", where=network.where)
     rows = evaluate(task, network, manifest.of(split.validation), progress=progress)
+    rows += evaluate(task, network, more, progress=progress) if more else []
     if not {"chance", "truth"} <= rows[0].scores.keys():
         raise BadRecipe(f"{task.name} answers no question with yes or no")
     said, truth = [row.scores["chance"] for row in rows], [row.scores["truth"] > 0 for row in rows]
-    temperature = fit_temperature(said, truth)
+    scaling = fit_scaling(said, truth)
     found: dict[str, Any] = {
-        "temperature": temperature,
-        "unsure": list(unsure_band(cooled(said, temperature), truth)),
+        **scaling,
+        "unsure": list(unsure_band(put_right(said, scaling), truth)),
         "cases": len(rows),
     }
     found |= clot_calibration.beyond_one_view(rows)

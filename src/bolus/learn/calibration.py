@@ -1,7 +1,8 @@
-"""Whether chances are what they say: reliability, and one number that puts them right."""
+"""Whether chances are what they say: reliability, and the numbers that put them right."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ _LEAST: Final = 1e-7
 """Chances are kept so far from 0 and 1."""
 _RANGE: Final = (-3.0, 3.0)
 """Bounds of the logarithm of the temperature."""
+_OFFSETS: Final = (-10.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,29 +102,90 @@ def fit_temperature(chances: Any, labels: Any) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    truth = np.asarray(labels) > 0
-    if truth.all() or not truth.any():
-        raise BadInput("a temperature needs cases of both kinds", found=f"{truth.size} of one")
-    yes, no = int(np.count_nonzero(truth)), int(np.count_nonzero(~truth))
-    wanted = np.where(truth, (yes + 1.0) / (yes + 2.0), 1.0 / (no + 2.0))
+    wanted = _wanted(labels)
 
     def loss(power: float) -> float:
-        said = cooled(chances, float(np.exp(power)))
-        return float(-np.mean(wanted * np.log(said) + (1.0 - wanted) * np.log1p(-said)))
+        return _short_of(wanted, cooled(chances, float(np.exp(power))))
 
     return float(np.exp(minimize_scalar(loss, bounds=_RANGE, method="bounded").x))
 
 
+def fit_scaling(chances: Any, labels: Any) -> dict[str, float]:
+    """Return the `temperature` and the `offset` with which `put_right` has the least log loss.
+
+    Parameters
+    ----------
+    chances, labels
+        Of validation cases, shape `(cases,)`. An offset is what a network lacks that has learned where
+        positive cases are as frequent, or as plain, as they are not here.
+
+    Raises
+    ------
+    BadInput
+        If all cases are the same.
+
+    References
+    ----------
+    Platt, in: Advances in Large Margin Classifiers, MIT Press (1999), 61-74.
+
+    Notes
+    -----
+    Labels are short of certain as in `fit_temperature`.
+    """
+    from scipy.optimize import minimize
+
+    wanted = _wanted(labels)
+
+    def loss(numbers: Float64s) -> float:
+        return _short_of(wanted, put_right(chances, _scaling(numbers)))
+
+    start = np.array([np.log(fit_temperature(chances, labels)), 0.0])
+    found = minimize(loss, start, bounds=(_RANGE, _OFFSETS), method="Nelder-Mead")
+    return _scaling(found.x)
+
+
+def _scaling(numbers: Float64s) -> dict[str, float]:
+    return {"temperature": float(np.exp(numbers[0])), "offset": float(numbers[1])}
+
+
+def _wanted(labels: Any) -> Float64s:
+    """Return what chances are fitted to: Platt's labels, which are never certain."""
+    truth = np.asarray(labels) > 0
+    if truth.all() or not truth.any():
+        raise BadInput("a temperature needs cases of both kinds", found=f"{truth.size} of one")
+    yes, no = int(np.count_nonzero(truth)), int(np.count_nonzero(~truth))
+    return np.where(truth, (yes + 1.0) / (yes + 2.0), 1.0 / (no + 2.0))
+
+
+def _short_of(wanted: Float64s, said: Float64s) -> float:
+    return float(-np.mean(wanted * np.log(said) + (1.0 - wanted) * np.log1p(-said)))
+
+
 def cooled(chances: Any, temperature: float) -> Float64s:
     """Return chances whose log-odds are divided by a temperature."""
-    said = np.clip(np.asarray(chances, dtype=np.float64), _LEAST, 1.0 - _LEAST)
-    return np.clip(expit(logit(said) / temperature), _LEAST, 1.0 - _LEAST)
+    return put_right(chances, {"temperature": temperature})
+
+
+def put_right(chances: Any, known: Mapping[str, Any]) -> Float64s:
+    """Return chances after a calibration: log-odds over its `temperature` (1), plus its `offset` (0)."""
+    odds = _odds(chances) / float(known.get("temperature", 1.0)) + float(known.get("offset", 0.0))
+    return np.clip(expit(odds), _LEAST, 1.0 - _LEAST)
+
+
+def undone(chances: Any, known: Mapping[str, Any]) -> Float64s:
+    """Return the chances that `put_right` was given."""
+    odds = (_odds(chances) - float(known.get("offset", 0.0))) * float(known.get("temperature", 1.0))
+    return np.clip(expit(odds), _LEAST, 1.0 - _LEAST)
+
+
+def _odds(chances: Any) -> Float64s:
+    """Return log-odds of chances that are kept from 0 and 1."""
+    return np.asarray(logit(np.clip(np.asarray(chances, dtype=np.float64), _LEAST, 1.0 - _LEAST)))
 
 
 def mean_chance(chances: Any) -> float:
     """Return the chance of mean log-odds: what several views or networks say together."""
-    said = np.clip(np.asarray(chances, dtype=np.float64), _LEAST, 1.0 - _LEAST)
-    return float(expit(np.mean(logit(said))))
+    return float(expit(np.mean(_odds(chances))))
 
 
 def unsure_band(chances: Any, labels: Any, *, right: float = 0.95) -> tuple[float, float]:
@@ -139,7 +202,7 @@ def unsure_band(chances: Any, labels: Any, *, right: float = 0.95) -> tuple[floa
     -------
     Least and greatest chance of the band, both 0.5 where none is needed.
     """
-    odds = logit(np.clip(np.asarray(chances, dtype=np.float64), _LEAST, 1.0 - _LEAST))
+    odds = _odds(chances)
     truth = np.asarray(labels) > 0
     for width in (0.0, *np.sort(np.abs(odds))):
         sure = np.abs(odds) > width

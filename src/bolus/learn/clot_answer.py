@@ -14,7 +14,7 @@ from bolus.core.series import Series
 from bolus.core.units import Modality
 from bolus.export import folder
 from bolus.learn import files, runs
-from bolus.learn.calibration import cooled, mean_chance
+from bolus.learn.calibration import mean_chance, put_right
 from bolus.learn.clots import frames_of
 from bolus.learn.infer import Network
 from bolus.learn.score import chance_of
@@ -68,7 +68,7 @@ def _one(network: Network, series: Series, name: str, out: Path) -> dict[str, An
     except BadInput as error:
         return {"view": name, "chance": None, "reply": "refused", "reason": str(error), "place": None}
     raw = chance_of(found)
-    chance = float(cooled([raw], float(known.get("temperature", 1.0)))[0])
+    chance = float(put_right([raw], known)[0])
     place = runs.pointed(found, (frames.shape[1], frames.shape[2]))
     _picture(frames, place).savefig(out / f"{name}.png", dpi=120)
     return {
@@ -88,7 +88,7 @@ def _both(network: Network, views: list[dict[str, Any]]) -> dict[str, Any] | Non
     if len(raw) < 2:
         return None
     known = network.card.calibration.get("pair", {})
-    chance = float(cooled([mean_chance(raw)], float(known.get("temperature", 1.0)))[0])
+    chance = float(put_right([mean_chance(raw)], known)[0])
     return {
         "view": "pair",
         "chance": chance,

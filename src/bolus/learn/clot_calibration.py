@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bolus.learn.calibration import cooled, fit_temperature, unsure_band
+from bolus.learn.calibration import fit_scaling, put_right, unsure_band
 from bolus.learn.verdicts import Verdict, paired, verdict
 
 LEVEL: Final = 0.8
@@ -24,7 +24,7 @@ def beyond_one_view(rows: Sequence[Any]) -> dict[str, Any]:
 
 
 def of_pairs(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """Return the `temperature` and the `unsure` band of pairs of views, outside which 95 % are right.
+    """Return `temperature`, `offset` and the `unsure` band of pairs of views, outside which 95 % are right.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ def of_pairs(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     said, truth = [one.chance for one in both], [one.truth for one in both]
     if not any(truth) or all(truth):
         return {}
-    temperature = fit_temperature(said, truth)
-    band = unsure_band(cooled(said, temperature), truth)
-    return {"temperature": temperature, "unsure": list(band), "cases": len(both)}
+    scaling = fit_scaling(said, truth)
+    band = unsure_band(put_right(said, scaling), truth)
+    return {**scaling, "unsure": list(band), "cases": len(both)}
 
 
 def of_places(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:

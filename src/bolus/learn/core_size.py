@@ -16,7 +16,7 @@ from bolus.core.brain import Brain
 from bolus.core.errors import BadInput, NoBolus
 from bolus.core.series import Series
 from bolus.core.units import Modality
-from bolus.learn.calibration import cooled, log_loss
+from bolus.learn.calibration import log_loss, put_right
 from bolus.learn.cases import Arrays, Case
 from bolus.learn.frame import resampled
 from bolus.learn.infer import Network
@@ -221,13 +221,13 @@ def reading(network: Network, case: Case) -> tuple[float, Float32s | None]:
 
     Returns
     -------
-    The chance of a large core, put right by the card's temperature; and the chance of each cell to be core,
+    The chance of a large core, put right by the card's calibration; and the chance of each cell to be core,
     shape `(2, 64, 64)`, if the network tells.
     """
     recipe = network.card.recipe
     shown = fit(case, int(recipe.get("size", SIDE_PX)), **dict(recipe.get("fitting", {})))["image"]
     said = network(shown[None])[0]
-    chance = cooled([chance_of(said)], float(network.card.calibration.get("temperature", 1.0)))
+    chance = put_right([chance_of(said)], network.card.calibration)
     where = said[0].reshape(2, -1, said.shape[-1]) if said.ndim == 3 else None
     return float(chance[0]), where
 

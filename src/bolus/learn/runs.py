@@ -10,7 +10,7 @@ import numpy as np
 
 from bolus.core.arrays import Float32s, Mask
 from bolus.core.errors import BadInput
-from bolus.learn.calibration import cooled, log_loss
+from bolus.learn.calibration import log_loss, put_right
 from bolus.learn.cases import Arrays, Case
 from bolus.learn.frame import Frame
 from bolus.learn.infer import Network
@@ -234,17 +234,16 @@ def pointed(found: Float32s, shape: tuple[int, int]) -> Pointed | None:
 def answer(network: Network, case: Case) -> Float32s:
     """Return the chance of a clot `(1,)`, or with where it is `(2, y, x)`, of a run with all its frames.
 
-    The chance is put right by the temperature in the network's card, if it has one.
+    The chance is put right by the calibration in the network's card, if it has one.
     """
     found = raw_answer(network, case)
-    temperature = float(network.card.calibration.get("temperature", 1.0))
     chances = found if found.ndim == 1 else found[1:]
-    chances[:] = cooled(chances, temperature)
+    chances[:] = put_right(chances, network.card.calibration)
     return found
 
 
 def raw_answer(network: Network, case: Case) -> Float32s:
-    """Return what the network itself says: as `answer`, before any temperature."""
+    """Return what the network itself says: as `answer`, before any calibration."""
     recipe = network.card.recipe
     shown = fit(case, int(recipe.get("size", 256)), **recipe.get("fitting", {}))["image"]
     found: Float32s = network(shown[None].astype(np.float32))[0]

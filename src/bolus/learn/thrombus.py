@@ -19,7 +19,7 @@ from bolus.core.result import Result
 from bolus.core.series import Series
 from bolus.core.units import Modality
 from bolus.learn import runs
-from bolus.learn.calibration import cooled, mean_chance
+from bolus.learn.calibration import mean_chance, put_right, undone
 from bolus.learn.clots import grey_frames
 from bolus.learn.infer import Network, load
 from bolus.learn.likeness import strangest
@@ -96,8 +96,7 @@ class ClotFinder:
         if len(said) < 2:
             return list(results)
         known = self.network.card.calibration
-        warm = 1.0 / float(known.get("temperature", 1.0))
-        raw = [float(c) for c in cooled([one.probability.value for one in said if one.probability], warm)]
+        raw = [float(c) for c in undone([one.probability.value for one in said if one.probability], known)]
         chance = _put_right(raw, known.get("pair", {}))
         return [
             result if one is None or one.probability is None else _with(result, self._both(one, chance))
@@ -219,8 +218,8 @@ def require_length(series: Series) -> None:
 
 
 def _put_right(chances: Sequence[float], known: Mapping[str, Any]) -> float:
-    """Return the chance of mean log-odds over the temperature that was measured."""
-    return float(cooled([mean_chance(chances)], float(known.get("temperature", 1.0)))[0])
+    """Return the chance of mean log-odds, put right as was measured."""
+    return float(put_right([mean_chance(chances)], known)[0])
 
 
 def marked(found: Any, shape: tuple[int, int], grid: Grid, known: Mapping[str, Any]) -> tuple[Marker, ...]:

@@ -57,6 +57,9 @@ def test_a_temperature_is_found_on_validation_patients(cases):
     low, high = found["unsure"]
     assert 0.02 < low < 0.5 < high == pytest.approx(1 - low)
     assert "noise of a pixel [HU]" in found["ranges"] or "brain in both slices [cm2]" in found["ranges"]
+    assert abs(found["offset"]) < 0.6
+    others = cases.of([f"p{i}" for i in range(100)])
+    assert calibrating.calibrate(TASK, Bold(), cases, split, more=others)["cases"] == 240
     with pytest.raises(BadRecipe, match="calibrated already"):
         calibrating.calibrate(TASK, Bold(temperature=4.0), cases, split)
 

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bolus.core.errors import BadInput, ShapeMismatch
-from bolus.learn.calibration import cooled, expected_error, fit_temperature, log_loss, reliability
+from bolus.learn.calibration import (
+    cooled,
+    expected_error,
+    fit_scaling,
+    fit_temperature,
+    log_loss,
+    put_right,
+    reliability,
+    undone,
+)
 from bolus.learn.roc import (
     auc,
     confusion,
@@ -130,7 +139,22 @@ def test_a_temperature_undoes_boldness():
     labels = rng.random(true.size) < true
     bold = cooled(true, 1 / 2.5)
     assert fit_temperature(bold, labels) == pytest.approx(2.5, rel=0.05)
-    put_right = cooled(bold, fit_temperature(bold, labels))
-    assert expected_error(put_right, labels) < 0.02
+    cold = cooled(bold, fit_temperature(bold, labels))
+    assert expected_error(cold, labels) < 0.02
     assert expected_error(bold, labels) > 0.08
-    assert auc(put_right, labels) == pytest.approx(auc(bold, labels), abs=1e-9)
+    assert auc(cold, labels) == pytest.approx(auc(bold, labels), abs=1e-9)
+
+
+def test_an_offset_undoes_what_a_temperature_cannot():
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0.02, 0.98, 20000)
+    labels = rng.random(true.size) < true
+    shy = undone(true, {"temperature": 0.5, "offset": 1.5})
+    found = fit_scaling(shy, labels)
+    assert found == pytest.approx({"temperature": 0.5, "offset": 1.5}, rel=0.05)
+    np.testing.assert_allclose(put_right(undone(shy, found), found), shy, rtol=1e-6)
+    assert expected_error(put_right(shy, found), labels) < 0.02
+    assert expected_error(cooled(shy, fit_temperature(shy, labels)), labels) > 0.1
+    np.testing.assert_allclose(put_right(shy, {}), shy)
+    with pytest.raises(BadInput, match="both kinds"):
+        fit_scaling([0.1, 0.2], [1, 1])

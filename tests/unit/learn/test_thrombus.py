@@ -51,11 +51,14 @@ def finder(chance, **calibration):
     return thrombus.ClotFinder(Oracle(chance, card))
 
 
+def xa_views():
+    return xa(size=128, fps=2.0, clot="M1", external=False, seed=3).views.values()
+
+
 @pytest.fixture(scope="module")
 def views():
-    found = xa(size=128, fps=2.0, clot="M1", external=False, seed=3).views
     asked = finder(0.9)
-    return [pipeline.run(each.series, classifiers=(asked,)) for each in found.values()]
+    return [pipeline.run(each.series, classifiers=(asked,)) for each in xa_views()]
 
 
 def test_chances_are_put_right_and_the_place_is_that_of_the_run(views):
@@ -79,6 +82,15 @@ def test_both_views_are_asked_together(views):
         assert one.markers == alone.research[0].markers
         assert one.quantities[0].bounds.value == pytest.approx(75.0)
         assert "both views together" in one.about.how
+
+
+def test_both_views_are_asked_together_whatever_each_alone_was_put_right_by():
+    asked = finder(0.3, offset=2.0)
+    alone = [pipeline.run(each.series, classifiers=(asked,)) for each in xa_views()]
+    assert alone[0].research[0].reply is Reply.YES  # root of odds of 3 to 7, and an offset
+    (one,) = asked.paired(alone)[0].research
+    assert one.probability.value == pytest.approx(0.3)
+    assert one.reply is Reply.NO
 
 
 def test_one_view_alone_stays_as_it_is(views):

@@ -97,10 +97,13 @@ def calibrate(
     name: TaskName,
     cases: Annotated[Path, typer.Option("--data", help="Folder of the cases that it was trained with.")],
     run: Annotated[Path, typer.Option("--run", help="Folder of the training.")],
+    more: Annotated[
+        Path | None, typer.Option("--more", help="Folder of cases of others, to measure on as well.")
+    ] = None,
     threads: Threads = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Measure temperature, unsure band and input ranges of a classifier; `export` puts them into its card."""
+    """Measure scaling, unsure band and input ranges of a classifier; `export` puts them into its card."""
     from bolus.learn import calibrating, infer
     from bolus.learn.cases import read_manifest
     from bolus.learn.splits import read_split
@@ -116,7 +119,10 @@ def calibrate(
         export(chosen, run, path)
         network = infer.load(path, task=name, threads=threads)
         split = read_split(run / "split.json")
-        found = calibrating.calibrate(chosen, network, read_manifest(cases), split, progress=progress)
+        others = read_manifest(more) if more else None
+        found = calibrating.calibrate(
+            chosen, network, read_manifest(cases), split, more=others, progress=progress
+        )
         calibrating.write(found, run)
         export(chosen, run, path)
     low, high = found["unsure"]
