@@ -115,26 +115,33 @@ weights-core-size: $(STAMP)  ## train the core-size network that is shipped, fro
 	$(LEARN) export core-size --run $(CORE)/run -o src/bolus/learn/weights/core-size.onnx \
 		--scores "site A=$(CORE)/scores/scores.json" --scores "site B=$(CORE)/scores-shifted/scores.json"
 
-SCENES := $(WEIGHTS)/thrombus-scenes
+FILMS := $(WEIGHTS)/thrombus-films
+TAKES := $(WEIGHTS)/thrombus-takes
 CLOTS := $(WEIGHTS)/thrombus
-CLOT_MINUTES ?= 6.05
-CLOT := --resume --set network=clot_pointers --set 'options={members=3, width=16, windows=15, stride=2}'
-weights-thrombus: $(STAMP)  ## train the network for clots that is shipped, from nothing: six minutes of a GPU and a quarter of an hour of one processor
-	$(LEARN) data simulate thrombus -o $(SCENES) --patients 902 --seed 51 --setting A --size 192 --reference scene
+CLOT := --threads 1 --resume
+weights-thrombus: $(STAMP)  ## train the network for clots that is shipped, from nothing: two hours and a half of one processor
+	$(LEARN) data simulate thrombus -o $(FILMS) --patients 1200 --seed 3 --setting A --size 256 --reference film
+	$(LEARN) data simulate thrombus -o $(TAKES) --patients 1015 --seed 5 --setting A --size 192 --reference take
 	$(LEARN) data simulate thrombus -o $(CLOTS)/runs --patients 160 --seed 1 --setting A --size 256
+	$(LEARN) data simulate thrombus -o $(CLOTS)/more --patients 61 --seed 11 --setting A --size 256
 	$(LEARN) data simulate thrombus -o $(CLOTS)/shifted --patients 80 --seed 2 --setting B --size 256
-	$(LEARN) data split --data $(SCENES) -o $(SCENES) --parts 0.98,0.02,0
+	$(LEARN) data split --data $(FILMS) -o $(FILMS) --parts 0.94,0.05,0.01
+	$(LEARN) data split --data $(TAKES) -o $(TAKES) --parts 0.94,0.05,0.01
 	$(LEARN) data split --data $(CLOTS)/runs -o $(CLOTS)/runs --parts 0.5,0.15,0.35
-	$(LEARN) train thrombus --data $(SCENES) -o $(CLOTS)/scenes --minutes $(CLOT_MINUTES) --cache-mb 12500 $(CLOT) \
-		--set batch=96 --set average=0.998 --set stop_after=100000 --set 'fitting={n_frames=15, half=true}' \
-		--set 'augment=["flip", "shift_scale_rotate", "retake", "shorten"]'
-	$(LEARN) train thrombus --data $(CLOTS)/runs -o $(CLOTS)/run --epochs 6 --threads 1 $(CLOT) --set lr=1e-4 \
-		--begin-with $(CLOTS)/scenes/last.safetensors
-	cp $(CLOTS)/run/last.safetensors $(CLOTS)/run/best.safetensors
-	$(LEARN) calibrate thrombus --data $(CLOTS)/runs --run $(CLOTS)/run
+	$(LEARN) train thrombus --data $(FILMS) -o $(CLOTS)/coarse --minutes 24 --set size=128 --set lr=2e-3 $(CLOT) \
+		--set loss=clot_place
+	$(LEARN) train thrombus --data $(FILMS) -o $(CLOTS)/films --minutes 38 --set lr=1e-3 --set loss=clot_place $(CLOT) \
+		--begin-with $(CLOTS)/coarse/best.safetensors
+	$(LEARN) train thrombus --data $(FILMS) -o $(CLOTS)/films-2 --minutes 20 --set lr=7e-4 --set seed=1 --set loss=clot_place \
+		$(CLOT) --begin-with $(CLOTS)/films/best.safetensors
+	$(LEARN) train thrombus --data $(TAKES) -o $(CLOTS)/takes --minutes 16 --set lr=1e-3 --set seed=2 $(CLOT) \
+		--begin-with $(CLOTS)/films-2/best.safetensors
+	$(LEARN) train thrombus --data $(CLOTS)/runs -o $(CLOTS)/run --epochs 6 --set lr=1e-4 $(CLOT) \
+		--begin-with $(CLOTS)/takes/last.safetensors
+	$(LEARN) calibrate thrombus --data $(CLOTS)/runs --run $(CLOTS)/run --more $(CLOTS)/more
 	$(LEARN) evaluate thrombus --run $(CLOTS)/run --data $(CLOTS)/runs -o $(CLOTS)/scores
 	$(LEARN) evaluate thrombus --run $(CLOTS)/run --data $(CLOTS)/shifted -o $(CLOTS)/scores-shifted
-	$(LEARN) export thrombus --run $(CLOTS)/run -o src/bolus/learn/weights/thrombus.onnx --half \
+	$(LEARN) export thrombus --run $(CLOTS)/run -o src/bolus/learn/weights/thrombus.onnx \
 		--scores "site A=$(CLOTS)/scores/scores.json" --scores "site B=$(CLOTS)/scores-shifted/scores.json"
 
 clean:
