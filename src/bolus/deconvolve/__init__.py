@@ -84,6 +84,8 @@ BOOTSTRAPPED: Final = ("osvd", "csvd", "ssvd", "tikhonov")
 """Methods without standard deviations that `bootstrap` can give some."""
 LEANING: Final = ("posterior", "vascular")
 """Methods whose voxels can lean on their neighbours."""
+_FIRST_LOOK: Final[Mapping[str, Any]] = MappingProxyType({"peaks": False, "residues": False})
+"""Of the first of two solutions nothing is asked but what neighbours are told: MTT and delay."""
 
 
 def deconvolve(  # noqa: PLR0913  options, by keyword
@@ -139,13 +141,13 @@ def deconvolve(  # noqa: PLR0913  options, by keyword
     """
     concentration, aif = steady(concentration, aif)
     solve, settled = _settled(concentration, aif, method, options)
-    run = partial(solve_in_blocks, solve, concentration, aif, settled, progress, place=place)
+    run = partial(solve_in_blocks, solve, concentration, aif, progress=progress, place=place)
     if not neighbours or method not in LEANING:
-        return run()
+        return run(settled)
     undecided = np.zeros((len(concentration.curves), 4), dtype=np.float32)
-    first = run(leaning=undecided)
+    first = run({**settled, **_FIRST_LOOK}, leaning=undecided)
     mask, grid = concentration.mask, concentration.grid
-    second = run(leaning=lean_on_neighbours(first, mask, grid))
+    second = run(settled, leaning=lean_on_neighbours(first, mask, grid))
     return allow_for_blur(read_with_neighbours(second, mask, grid), mask, grid)
 
 

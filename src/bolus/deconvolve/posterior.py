@@ -41,6 +41,7 @@ def posterior(  # noqa: PLR0913  options, by keyword
     independence: float = 1.0,
     baseline: float = 0.0,
     leaning: Float32s | None = None,
+    peaks: bool = True,
     residues: bool = False,
 ) -> Estimate:
     """Estimate flow, transit time and delay by their posterior means, whatever the shape of the residue.
@@ -64,6 +65,8 @@ def posterior(  # noqa: PLR0913  options, by keyword
     leaning
         Each voxel's own prior, `(voxels, 4)`, instead of the common one for late tissue; from its
         neighbours, see `bolus.deconvolve.neighbours`. Zeros hold all delays from 0 on equally likely.
+    peaks
+        Whether to read Tmax from the residue's peak; else it is what the posterior expects.
     residues
         Whether to keep the posterior mean of `k` of every voxel.
 
@@ -104,7 +107,7 @@ def posterior(  # noqa: PLR0913  options, by keyword
     seen = whitened(problem.curves, baseline)
     mixture = Mixture.of(atoms, shape_weights(shapes, SHAPES), averaged(atoms), late_after(leaning))
     belief = believe(seen, mixture, independence=require_part(independence), leaning=leaning)
-    estimate = estimated(belief, problem)
+    estimate = estimated(belief, problem, peaks=peaks)
     if not residues:
         return estimate
     return with_residues(
@@ -132,10 +135,10 @@ def averaged(atoms: Atoms) -> Float64s:
     )
 
 
-def estimated(belief: Belief, problem: Problem) -> Estimate:
-    """Turn means over `averaged` into an estimate, with Tmax read near them."""
+def estimated(belief: Belief, problem: Problem, *, peaks: bool) -> Estimate:
+    """Turn means over `averaged` into an estimate, with Tmax read near them if peaks are asked for."""
     delay, delay2, mtt, mtt2, expected, expected2, late = belief.means.T[:7]
-    tmax = read_tmax(problem, expected)
+    tmax = read_tmax(problem, expected) if peaks else np.ascontiguousarray(expected)
     apart = tmax - expected
     return Estimate(
         flow=belief.volume / mtt,

@@ -45,6 +45,7 @@ def vascular(  # noqa: PLR0913  options, by keyword
     independence: float = 1.0,
     baseline: float = 0.0,
     leaning: Float32s | None = None,
+    peaks: bool = True,
     residues: bool = False,
 ) -> Estimate:
     """Fit the vascular model of capillary transit times by posterior means.
@@ -71,6 +72,8 @@ def vascular(  # noqa: PLR0913  options, by keyword
     leaning
         Each voxel's own prior, `(voxels, 4)`, instead of the common one for late tissue; from its
         neighbours, see `bolus.deconvolve.neighbours`. Zeros hold all delays from 0 on equally likely.
+    peaks
+        Whether to read Tmax from the residue's peak; else it is what the posterior expects.
     residues
         Whether to keep the posterior mean of `k` of every voxel.
 
@@ -106,7 +109,7 @@ def vascular(  # noqa: PLR0913  options, by keyword
     table = np.concatenate([averaged(atoms), [spread, spread**2]])
     mixture = Mixture.of(atoms, shape_weights(shapes, SHAPES), table, late_after(leaning))
     belief = believe(seen, mixture, independence=require_part(independence), leaning=leaning)
-    estimate = estimated(belief, problem)
+    estimate = estimated(belief, problem, peaks=peaks)
     mean, of_squares = belief.means.T[7:9]
     estimate = replace(
         estimate,

@@ -37,7 +37,7 @@ class Guess:
     estimate
         By `posterior` that leans on neighbours, as `bolus.deconvolve.deconvolve` makes it.
     alone
-        The same of each voxel alone, which no edge blurs.
+        The same of each voxel alone, which no edge blurs; its Tmax is the expected one, not a peak.
     settled
         What was learned from the scan: the likelihood of each `shapes`, and `independence`.
     """
@@ -67,10 +67,11 @@ def first_guess(contrast: Concentration, aif: VesselCurve, *, place: Place | Non
     options = learn_shapes(
         contrast.curves[::step], aif.values, contrast.dt, {"baseline": float(last - first)}
     )
-    run = partial(solve_in_blocks, posterior, contrast, aif, options, silent, place=place)
-    alone = run(leaning=np.zeros((len(contrast.curves), 4), dtype=np.float32))
+    run = partial(solve_in_blocks, posterior, contrast, aif, progress=silent, place=place)
+    undecided = np.zeros((len(contrast.curves), 4), dtype=np.float32)
+    alone = run({**options, "peaks": False}, leaning=undecided)
     mask, grid = contrast.mask, contrast.grid
-    leant = run(leaning=lean_on_neighbours(alone, mask, grid))
+    leant = run(options, leaning=lean_on_neighbours(alone, mask, grid))
     return Guess(allow_for_blur(read_with_neighbours(leant, mask, grid), mask, grid), alone, options)
 
 

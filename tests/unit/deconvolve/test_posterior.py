@@ -190,6 +190,17 @@ def test_tmax_keeps_to_what_the_posterior_expects():
     assert np.std(found.tmax) < 0.6 * np.nanstd(plain.tmax)
 
 
+@pytest.mark.parametrize("method", ["posterior", "vascular"])
+def test_without_peaks_tmax_is_what_the_posterior_expects(method):
+    curves = tissue([20.0, 50.0], [8.0, 4.0], [3.0, 0.0], n=20)
+    read, left = (METHODS[method](curves, AIF, 1.0, peaks=peaks) for peaks in (True, False))
+
+    np.testing.assert_array_equal(left.tmax, read.expected)
+    np.testing.assert_array_equal(left.flow, read.flow)
+    assert (left.sd["tmax"] <= read.sd["tmax"]).all()
+    assert not np.array_equal(left.tmax, read.tmax)
+
+
 def test_the_chance_of_late_tissue_is_a_chance():
     early, late = (METHODS["posterior"](tissue(30.0, 6.0, d, n=50), AIF, 1.0) for d in (0.0, 8.0))
 
