@@ -440,7 +440,7 @@ RULES: Final[tuple[Rule, ...]] = (
         measures.agreement,
         "below",
         ((_W, 0.85),),
-        "Two methods rank CBF alike by only {value:.2f} (wanted {limit:g}): trust neither alone.",
+        "Two methods rank CBF alike by only {value:.3f} (wanted {limit:g}): trust neither alone.",
         _HOUSE,
     ),
 )
