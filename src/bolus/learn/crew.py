@@ -92,15 +92,21 @@ def place(device: str) -> Any:
     Raises
     ------
     BadRecipe
-        If a GPU is asked for where there is none.
+        If PyTorch knows no such device, or has none of that number here.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    found = torch.device(device)
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise BadRecipe("PyTorch knows no such device", wanted="cpu, cuda, cuda:1", found=device) from error
     if found.type != "cuda":
         return found
-    if not torch.cuda.is_available():
-        raise BadRecipe("PyTorch has no GPU here", found=device, remedy="Leave out --device.")
     named = int(os.environ.get("LOCAL_RANK", "0")) if found.index is None else found.index
+    n = torch.cuda.device_count()
+    if named >= n:
+        raise BadRecipe(
+            "PyTorch has no such GPU here", found=f"{device} of {n}", remedy="Leave out --device."
+        )
     torch.cuda.set_device(named)
     return torch.device("cuda", named)

@@ -39,6 +39,7 @@ def test_alone_it_is_a_crew_of_one():
 def test_a_gpu_is_the_one_that_is_named_or_that_of_the_process(monkeypatch, asked, index):
     taken = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", taken.append)
     monkeypatch.setenv("LOCAL_RANK", "1")
     with joined(asked) as crew:
@@ -46,9 +47,13 @@ def test_a_gpu_is_the_one_that_is_named_or_that_of_the_process(monkeypatch, aske
     assert taken == [index]
 
 
-def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(BadRecipe, match="no GPU here"), joined("cuda"):
+@pytest.mark.parametrize(
+    ("asked", "n", "said"),
+    [("cuda", 0, "no such GPU here"), ("cuda:2", 2, "cuda:2 of 2"), ("nowhere", 0, "no such device")],
+)
+def test_a_device_that_is_not_there_is_refused(monkeypatch, asked, n, said):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: n)
+    with pytest.raises(BadRecipe, match=said), joined(asked):
         pass
 
 
