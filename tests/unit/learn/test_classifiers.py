@@ -75,6 +75,11 @@ def test_answers_do_not_depend_on_who_else_is_asked_about(batchwise):
     torch.testing.assert_close(network(cases)[:1], network(cases[:1]))
 
 
+def test_an_unknown_way_to_show_a_scan_is_refused():
+    with pytest.raises(BadRecipe, match="unknown way to show"):
+        build("core_size", 2, {"cnn": "small_vgg", "shown": "colour"})
+
+
 def test_shown_contrast_dose_and_what_lies_outside_the_brain_do_not_matter():
     torch.manual_seed(0)
     options = {"cnn": "small_vgg", "frozen": False, "shown": "contrast"}

@@ -7,6 +7,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
+from bolus.core.errors import BadRecipe
 from bolus.learn.networks.backbones import backbone
 from bolus.learn.networks.core_map import BEFORE, BRAIN_HU
 
@@ -50,6 +51,8 @@ class CoreSizeClassifier(nn.Module):
         shown: str = "attenuation",
     ) -> None:
         super().__init__()
+        if shown not in SHOWN:
+            raise BadRecipe("unknown way to show a scan", wanted=", ".join(SHOWN), found=shown)
         self.batchwise, self.shown = batchwise, SHOWN[shown]
         self.cnn = backbone(cnn).requires_grad_(not frozen)
         self.slices = nn.ModuleList(_Temporal(self.cnn.n_channels, kernels, dropout) for _ in range(channels))
