@@ -57,7 +57,7 @@ weights: $(STAMP)  ## train the carotid network that is shipped, from nothing: a
 
 NET := $(WEIGHTS)/net
 NET_SCORES := --scores simulated=$(NET)/scores/scores.json --scores shifted=$(NET)/scores-shifted/scores.json
-weights-net: $(STAMP)  ## train the network of `--method net` that is shipped, from nothing: six minutes of a GPU, and 70 of one processor
+weights-net: $(STAMP)  ## train the network of `--method net` that is shipped, from nothing: six minutes of a GPU, and a quarter of an hour of one processor
 	$(LEARN) data simulate net -o $(NET)/cases --patients 896 --seed 1 --setting A --size 96
 	$(LEARN) data simulate net -o $(NET)/shifted --patients 60 --seed 2 --setting B --size 96
 	$(LEARN) data split --data $(NET)/cases -o $(NET)/cases --parts 0.95,0.025,0.025

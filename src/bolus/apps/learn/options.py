@@ -21,7 +21,9 @@ Change = Annotated[
     typer.Option("--set", help='Other choice of the recipe, as lr=1e-4 or augment=["flip"].'),
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many.")]
-Minutes = Annotated[float | None, typer.Option("--minutes", help="Of processor time, at most.")]
+Minutes = Annotated[
+    float | None, typer.Option("--minutes", help="Of processor time, at most; on a GPU, of the clock.")
+]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Of the processor; 0: all.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Processes that read ahead, for trainings.")]
 Json = Annotated[
