@@ -29,8 +29,6 @@ _LESIONS: Final = {
     "mca-right": 0.25, "mca-left": 0.25, "aca-right": 0.04, "aca-left": 0.04, "pca-right": 0.04,
     "pca-left": 0.04, "blob-right": 0.06, "blob-left": 0.06, "core-only-right": 0.06, "none": 0.16,
 }  # fmt: skip
-_MOVE: Final = 0.12
-"""Part of the patients that move; their frames are put right as `bolus run` does it."""
 _N_SLICES: Final = (8, 10, 12)
 """Slices that the 80 mm of a scan are cut into: 10 to 6.7 mm thick."""
 _TURN_DEG, _SHIFT_MM, _LESION_SHIFT_MM, _BLOB_SHIFT_MM = 4.0, 3.0, 6.0, 16.0
@@ -38,6 +36,7 @@ _TURN_DEG, _SHIFT_MM, _LESION_SHIFT_MM, _BLOB_SHIFT_MM = 4.0, 3.0, 6.0, 16.0
 _DECOUPLING: Final = 0.25
 _MIXED: Final[Range] = (-0.4, 0.4)
 """Decoupling of a mixed cohort: below 0 there is none, so that flow strays in half of the patients."""
+_MIXED_MOVES: Final = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,8 @@ class Site:
         The same: how far flow and volume stray from what anatomy makes one expect; below 0: not at all.
     te_ms
         Echo time of MR [ms].
+    moves
+        Part of the patients that move; their frames are put right as `bolus run` does it.
     """
 
     dt: Range
@@ -75,6 +76,7 @@ class Site:
     atrophy_mm: Range = (0.0, 3.0)
     dispersion_s: Range = (0.0, 1.2)
     decoupling: Range = (0.0, 0.0)
+    moves: float = 0.12
 
 
 _OTHER_PATIENTS: Final[Mapping[str, Range]] = {
@@ -105,7 +107,7 @@ _MR: Final[Mapping[str, Site]] = {
 
 def _with_decoupled(sites: Mapping[str, Site]) -> Mapping[str, Site]:
     strayed = replace(sites["A"], decoupling=(_DECOUPLING, _DECOUPLING))
-    mixed = replace(sites["A"], decoupling=_MIXED)
+    mixed = replace(sites["A"], decoupling=_MIXED, moves=_MIXED_MOVES)
     return MappingProxyType({**sites, "decoupled": strayed, "mixed": mixed})
 
 
@@ -114,7 +116,8 @@ MR_SITES: Final = _with_decoupled(_MR)
 """Sites by name. B is never trained on: wider, weaker boluses, more noise, slower flow, smaller and later
 lesions, older heads. `decoupled` is A with flow and volume that do not go with anatomy: a network that prints
 what it expects of a tissue is found out there. `mixed` is A where flow strays in half of the patients, each
-by another amount: for training, so that anatomy says less of flow."""
+by another amount, and three times as many move: for training, so that anatomy says less of flow, and frames
+that were put right are no surprise."""
 
 
 def ct_options(order: Order) -> CtOptions:
@@ -264,7 +267,7 @@ def _shared(site: Site, rng: np.random.Generator) -> tuple[int, dict[str, Any]]:
         "dt": dt,
         "n_frames": max(round(float(rng.uniform(*site.duration_s)) / dt), 8),
         "lesion": lesion,
-        "motion": bool(rng.random() < _MOVE),
+        "motion": bool(rng.random() < site.moves),
         "residue": str(rng.choice(list(RESIDUES))),
         "onset_s": float(rng.uniform(*site.onset_s)),
         "pose": (*rng.normal(0.0, _SHIFT_MM, 3).tolist(), *rng.normal(0.0, _TURN_DEG, 3).tolist()),
