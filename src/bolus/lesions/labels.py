@@ -14,6 +14,8 @@ from bolus.core.lesion import TrialLabel
 SPANS: Final = "The interval spans the limit."
 """Stands in a label that would read otherwise somewhere within the intervals of its volumes."""
 _COMPARED: Final = ("cbf<30%", "tmax>6s", "tmax>10s")
+_CORE_LIMITS_ML: Final = (21.0, 31.0, 50.0, 51.0, 70.0, 100.0)
+"""Cores at which a label changes: bounds alone would miss a trial that asks for one between two of them."""
 _MET: Final = "criteria met on imaging numbers"
 _NOT_MET: Final = "criteria not met on imaging numbers"
 _UNKNOWN: Final = "imaging numbers alone do not decide"
@@ -79,17 +81,24 @@ def trial_labels(volumes_ml: Mapping[str, float]) -> tuple[TrialLabel, ...]:
 def marked(
     labels: tuple[TrialLabel, ...], bounds_ml: Mapping[str, tuple[float, float]]
 ) -> tuple[TrialLabel, ...]:
-    """Say in each label whether the bounds of its volumes [mL] would change it."""
-    corners = product(*(bounds_ml[key] for key in _COMPARED))
-    others = [trial_labels(dict(zip(_COMPARED, corner, strict=True))) for corner in corners]
+    """Say in each label whether volumes within their bounds [mL] would change it."""
+    core, *late = (bounds_ml[key] for key in _COMPARED)
+    between = [limit for limit in _CORE_LIMITS_ML if core[0] < limit < core[1]]
+    possible = product([*core, *between], *late)
+    others = [trial_labels(dict(zip(_COMPARED, volumes, strict=True))) for volumes in possible]
 
     def changes(i: int) -> bool:
-        return any(other[i].met is not labels[i].met for other in others)
+        return any(_said(other[i]) != _said(labels[i]) for other in others)
 
     return tuple(
         replace(label, text=f"{label.text} {SPANS}") if changes(i) else label
         for i, label in enumerate(labels)
     )
+
+
+def _said(label: TrialLabel) -> str:
+    """Return whether the criterion is met, and which groups of patients it leaves: all but the volumes."""
+    return label.text.partition("; found ")[0]
 
 
 def _decided(trial: str, criterion: str, met: bool, found: str) -> TrialLabel:

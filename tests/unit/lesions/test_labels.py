@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bolus.lesions.labels import mismatch_ratio, trial_labels
+from bolus.lesions.labels import SPANS, marked, mismatch_ratio, trial_labels
 
 
 def labels(core, late, very_late=0.0):
@@ -55,6 +55,28 @@ def test_large_core_trials_leave_the_rest_to_aspects():
     assert [one["SELECT2"].met for one in (below, within, above)] == [None, True, True]
     assert [one["ANGEL-ASPECT"].met for one in (below, within, above)] == [None, True, None]
     assert "ASPECTS" in below["SELECT2"].text
+
+
+@pytest.mark.parametrize(
+    ("trial", "core", "bounds", "spans"),
+    [
+        ("ANGEL-ASPECT", 62, (50, 120), True),  # both bounds lie outside 70-100 mL
+        ("ANGEL-ASPECT", 80, (70, 100), False),
+        ("ANGEL-ASPECT", 80, (69, 100), True),
+        ("ANGEL-ASPECT", 30, (10, 69), False),
+        ("DAWN", 18, (12, 25), True),  # undecided all along, but not for the same patients
+        ("DAWN", 25, (21, 30), False),
+        ("DAWN", 40, (32, 48), False),
+        ("SELECT2", 40, (32, 49.9), False),
+        ("SELECT2", 40, (32, 50), True),
+    ],
+)
+def test_a_label_says_that_its_interval_spans_a_limit(trial, core, bounds, spans):
+    bounds_ml = {"cbf<30%": bounds, "tmax>6s": (200, 210), "tmax>10s": (0, 0)}
+    made = marked(tuple(labels(core, 205).values()), bounds_ml)
+
+    (label,) = (one for one in made if one.trial.startswith(trial))
+    assert (SPANS in label.text) is spans
 
 
 def test_no_label_is_given_without_volumes():
