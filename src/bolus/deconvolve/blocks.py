@@ -23,11 +23,14 @@ ROWS: Final = 16_384
 """Voxels in a block, where memory allows; larger blocks were no faster."""
 BLOCK_BYTES: Final = 64 * 2**20
 """What the temporary arrays of one block may take."""
+NO_CHOICE: Final = frozenset({"leaning"})
+"""What methods are told voxel by voxel by `bolus.deconvolve.deconvolve` itself."""
 
 
 def check_options(method: Deconvolve, options: Mapping[str, Any]) -> None:
     """Raise `BadRecipe` if a method does not know an option."""
-    known = [p.name for p in signature(method).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
+    asked = [p.name for p in signature(method).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
+    known = [name for name in asked if name not in NO_CHOICE]
     unknown = [name for name in options if name not in known]
     if unknown:
         raise BadRecipe(

@@ -11,7 +11,7 @@ from bolus.core.arrays import Curve, Float32s, Float64s, Floats
 from bolus.core.errors import BadRecipe
 from bolus.core.maps import Estimate
 from bolus.deconvolve.boxfit import N_FOUND, Rules, fit_all, lattice_of
-from bolus.deconvolve.method import require_one_of
+from bolus.deconvolve.method import is_number, require_one_of, require_switch
 from bolus.deconvolve.overlap import Shifts, shifts_of
 from bolus.deconvolve.peak import EARLIEST_S, Search
 from bolus.deconvolve.place import fetched
@@ -133,13 +133,12 @@ def rules_of(problem: Problem, steps: int, flow_limit: float, *, prior: bool, of
 
 
 def _check(steps: int, flow_limit: float, **switches: Any) -> None:
-    if isinstance(steps, (str, bool)) or not 0 <= steps <= 100 or steps != int(steps):
+    if not is_number(steps) or not 0 <= steps <= 100 or steps != int(steps):
         raise BadRecipe("steps is out of range", wanted="a whole number from 0 to 100", found=repr(steps))
-    if isinstance(flow_limit, (str, bool)) or not flow_limit > 0:
+    if not is_number(flow_limit) or not flow_limit > 0:
         raise BadRecipe("flow_limit is out of range", wanted="a number above 0", found=repr(flow_limit))
     for name, value in switches.items():
-        if not isinstance(value, (bool, np.bool_)):
-            raise BadRecipe(f"{name} is out of range", wanted="true or false", found=repr(value))
+        require_switch(value, name)
 
 
 def _fit(problem: Problem, shifts: Shifts, rules: Rules, solver: str, *, centred: bool) -> Float64s:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from bolus.core.arrays import Curve, Floats
 from bolus.core.errors import BadRecipe
 from bolus.core.maps import Estimate
@@ -47,16 +49,28 @@ class Tune(Protocol):
         ...
 
 
+def is_number(value: object) -> bool:
+    """Tell whether an option is one number, as no text, switch, list or table of a recipe is."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def require_switch(value: object, name: str) -> bool:
+    """Return an option that must be true or false, or raise `BadRecipe`: the text "false" would be true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise BadRecipe(f"{name} is out of range", wanted="true or false", found=repr(value))
+    return bool(value)
+
+
 def require_fraction(value: float, name: str) -> float:
     """Return an option that must lie between 0 and 1, or raise `BadRecipe`."""
-    if isinstance(value, (str, bool)) or not 0 < value < 1:
+    if not is_number(value) or not 0 < value < 1:
         raise BadRecipe(f"{name} is out of range", wanted="a number between 0 and 1", found=repr(value))
     return float(value)
 
 
 def require_not_negative(value: float, name: str) -> float:
     """Return an option that must be a number from 0 on, or raise `BadRecipe`."""
-    if isinstance(value, (str, bool)) or not 0 <= value < float("inf"):
+    if not is_number(value) or not 0 <= value < float("inf"):
         raise BadRecipe(f"{name} is out of range", wanted="a number from 0 on", found=repr(value))
     return float(value)
 

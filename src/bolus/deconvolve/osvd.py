@@ -14,7 +14,7 @@ from bolus.core.arrays import Curve, Float32s, Float64s, Floats
 from bolus.core.errors import BadRecipe
 from bolus.core.maps import Estimate
 from bolus.deconvolve.fourier import Circulant
-from bolus.deconvolve.method import require_one_of
+from bolus.deconvolve.method import is_number, require_one_of
 from bolus.deconvolve.peak import COARSEST_S, Search, read_peaks
 from bolus.deconvolve.place import product
 from bolus.deconvolve.problem import Problem, pose
@@ -96,7 +96,7 @@ def osvd(
 
 
 def _require_positive(limit: float) -> float:
-    if isinstance(limit, (str, bool)) or not 0 < limit < np.inf:
+    if not is_number(limit) or not 0 < limit < np.inf:
         raise BadRecipe("limit is out of range", wanted="a number above 0", found=repr(limit))
     return float(limit)
 

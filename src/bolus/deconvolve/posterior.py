@@ -14,6 +14,7 @@ from bolus.core.arrays import Curve, Float32s, Float64s, Floats
 from bolus.core.errors import BadRecipe
 from bolus.core.maps import Estimate
 from bolus.deconvolve.atoms import SHAPES, Atoms, late_after, make_atoms, whitened
+from bolus.deconvolve.method import is_number, require_switch
 from bolus.deconvolve.mixture import WITHIN_STEP, Belief, Mixture, believe, weights
 from bolus.deconvolve.osvd import osvd
 from bolus.deconvolve.problem import Problem, pose
@@ -107,7 +108,7 @@ def posterior(  # noqa: PLR0913  options, by keyword
     seen = whitened(problem.curves, baseline)
     mixture = Mixture.of(atoms, shape_weights(shapes, SHAPES), averaged(atoms), late_after(leaning))
     belief = believe(seen, mixture, independence=require_part(independence), leaning=leaning)
-    estimate = estimated(belief, problem, peaks=peaks)
+    estimate = estimated(belief, problem, peaks=require_switch(peaks, "peaks"))
     if not residues:
         return estimate
     return with_residues(
@@ -175,6 +176,8 @@ def deviation(mean: Float32s, of_squares: Float32s) -> Float32s:
 
 def shape_weights(given: Mapping[str, float], known: Mapping[str, Residue]) -> Float64s:
     """Return the prior of each known shape, summing to 1; all alike where none is given."""
+    if not isinstance(given, Mapping) or not all(is_number(part) for part in given.values()):
+        raise BadRecipe("shapes are no table of numbers", wanted="{ NAME = NUMBER, ... }", found=repr(given))
     unknown = [name for name in given if name not in known]
     if unknown:
         raise BadRecipe(f"unknown shape {unknown[0]}", wanted=" or ".join(known), found=unknown[0])
@@ -188,7 +191,7 @@ def shape_weights(given: Mapping[str, float], known: Mapping[str, Residue]) -> F
 
 def require_part(value: float) -> float:
     """Return a part between 0 (not included) and 1, or raise `BadRecipe`."""
-    if isinstance(value, (str, bool)) or not 0 < value <= 1:
+    if not is_number(value) or not 0 < value <= 1:
         raise BadRecipe(
             "independence is out of range", wanted="a number above 0, at most 1", found=repr(value)
         )
@@ -197,7 +200,7 @@ def require_part(value: float) -> float:
 
 def require_count(value: float) -> float:
     """Return a number of samples, 0 or more, or raise `BadRecipe`."""
-    if isinstance(value, (str, bool)) or not (np.isfinite(value) and value >= 0):
+    if not is_number(value) or not (np.isfinite(value) and value >= 0):
         raise BadRecipe(
             "baseline is out of range", wanted="a number of samples, 0 or more", found=repr(value)
         )
@@ -234,14 +237,16 @@ def learn(
     sampled = np.asarray(curves)[:: max(1, len(curves) // N_SAMPLED)]
     problem = pose(sampled[np.isfinite(sampled).all(axis=1)], aif, dt)
     prior = shape_weights(options.get("shapes", {}), known)
-    if options.get("baseline"):
-        options = {**options, "baseline": options["baseline"] * surplus(problem, known, prior)}
-    baseline = options.get("baseline", 0.0)
+    baseline = require_count(options.get("baseline", 0.0))
+    if baseline:
+        baseline *= surplus(problem, known, prior)
+        options = {**options, "baseline": baseline}
     atoms = make_atoms(problem.aif, problem.dt, known, baseline)
     curves = whitened(problem.curves, baseline)
     table = (np.arange(len(known))[:, None] == atoms.shape).astype(np.float64)
     belief = believe(curves, Mixture.of(atoms, prior, table))
     settled = {"independence": independence_of(curves, atoms, belief), **options}
+    require_part(settled["independence"])
     if "shapes" in options:
         return settled
     for _ in range(N_ROUNDS):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bolus.core.arrays import Curve, Float64s, Floats
 from bolus.core.errors import BadRecipe
 from bolus.core.maps import Estimate
+from bolus.deconvolve.method import is_number
 from bolus.deconvolve.peak import EARLIEST_S
 from bolus.deconvolve.place import fetched
 from bolus.deconvolve.problem import pose
@@ -77,7 +78,7 @@ def slope(curves: Floats, aif: Curve, dt: float, /, *, window_s: float = WINDOW_
 
 
 def _half_window(window_s: float, dt: float) -> int:
-    if isinstance(window_s, (str, bool)) or not 0 < window_s < np.inf:
+    if not is_number(window_s) or not 0 < window_s < np.inf:
         raise BadRecipe("window_s is out of range", wanted="seconds above 0", found=repr(window_s))
     return max(round(0.5 * (window_s / dt - 1.0)), 1)
 

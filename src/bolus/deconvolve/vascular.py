@@ -13,6 +13,7 @@ import numpy as np
 from bolus.core.arrays import Curve, Float32s, Floats
 from bolus.core.maps import Estimate
 from bolus.deconvolve.atoms import Atoms, late_after, make_atoms, whitened
+from bolus.deconvolve.method import require_switch
 from bolus.deconvolve.mixture import Mixture, believe
 from bolus.deconvolve.posterior import (
     averaged,
@@ -109,7 +110,7 @@ def vascular(  # noqa: PLR0913  options, by keyword
     table = np.concatenate([averaged(atoms), [spread, spread**2]])
     mixture = Mixture.of(atoms, shape_weights(shapes, SHAPES), table, late_after(leaning))
     belief = believe(seen, mixture, independence=require_part(independence), leaning=leaning)
-    estimate = estimated(belief, problem, peaks=peaks)
+    estimate = estimated(belief, problem, peaks=require_switch(peaks, "peaks"))
     mean, of_squares = belief.means.T[7:9]
     estimate = replace(
         estimate,

@@ -130,6 +130,32 @@ def test_unknown_methods_and_options_are_refused(method, options):
         deconvolve(concentration(2), AIF, method=method, options=options)
 
 
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("csvd", {"cutoff": [0.1, 0.2]}),
+        ("csvd", {"tail_s": {"s": 1}}),
+        ("osvd", {"limit": [4.2]}),
+        ("slope", {"window_s": [5]}),
+        ("box", {"steps": [4]}),
+        ("box", {"flow_limit": {}}),
+        ("posterior", {"shapes": 3}),
+        ("posterior", {"shapes": ["box"]}),
+        ("posterior", {"shapes": {"box": "much"}}),
+        ("posterior", {"baseline": "long"}),
+        ("posterior", {"baseline": -3}),
+        ("posterior", {"independence": "some"}),
+        ("posterior", {"peaks": "false"}),
+        ("posterior", {"leaning": True}),
+        ("vascular", {"shapes": [1.0]}),
+        ("vascular", {"peaks": 0}),
+    ],
+)
+def test_options_of_the_wrong_kind_are_refused_as_such(method, options):
+    with pytest.raises(BadRecipe, match=next(iter(options))):
+        deconvolve(concentration(2), AIF, method=method, options=options)
+
+
 @pytest.mark.parametrize("times", [TIMES + 0.5, TIMES * 1.1])
 def test_an_arterial_curve_on_another_clock_is_refused(times):
     other = VesselCurve("AIF", times, BOLUS(times), Unit.HU, "file")
