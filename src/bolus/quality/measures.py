@@ -94,7 +94,7 @@ def _beyond_valley(side: Float64s, depth: float) -> float:
 
 def area_ratio(evidence: Evidence) -> float:
     """Return the venous over the measured arterial area, unless the venous curve is cut off."""
-    if not _figure(evidence.vessels.vof, "tail") <= 0.4:
+    if not evidence.vessels.aif.measured or not _figure(evidence.vessels.vof, "tail") <= 0.4:
         return NOTHING
     measured = _figure(evidence.vessels.aif, "auc") / evidence.vessels.partial_volume
     return _figure(evidence.vessels.vof, "auc") / measured if measured > 0 else NOTHING

@@ -349,6 +349,14 @@ def test_a_curve_made_of_tissue_is_not_judged_as_blood(modality: Modality) -> No
     assert not {f.code for f in check(made)} & {"POOR_BOLUS", "SATURATED"}
 
 
+def test_a_vein_is_not_compared_with_a_curve_made_of_tissue() -> None:
+    small = area_ratio(0.3)
+    assert "PV_RATIO" in {f.code for f in check(small)}
+    aif = replace(small.vessels.aif, measured=False)
+    made = replace(small, vessels=replace(small.vessels, aif=aif))
+    assert "PV_RATIO" not in {f.code for f in check(made)}
+
+
 def test_x_ray_rules_apply_to_x_ray_only() -> None:
     weak = replace(with_aif(good(), peak=0.1), series=replace(good().series, modality=Modality.XA))
     texts = [f.text for f in check(weak) if f.code == "POOR_BOLUS"]
