@@ -43,7 +43,7 @@ _WORKERS: Final = 2
 def with_intervals(
     maps: Maps, brain: Brain, found: Lesions, *, rng: np.random.Generator, min_lesion_ml: float = 1.0
 ) -> Lesions:
-    """Return lesions with the intervals of their volumes, where the maps have standard deviations.
+    """Return lesions with the intervals of their volumes, where all maps they need have standard deviations.
 
     Parameters are those of `volume_intervals`. Trial labels that the bounds would change say so.
     """
@@ -77,7 +77,7 @@ def volume_intervals(  # noqa: PLR0913  options, by keyword
     Parameters
     ----------
     maps
-        Those that the lesions were found on. Maps without standard deviations are taken as they are.
+        Those that the lesions were found on.
     brain
         Its masks.
     found
@@ -94,7 +94,8 @@ def volume_intervals(  # noqa: PLR0913  options, by keyword
     Returns
     -------
     Intervals that hold the true volume in 90 % of simulated studies, and the chance of each voxel to be core
-    or hypoperfused; None where no map that the volumes need has a standard deviation.
+    or hypoperfused; None where a map that the volumes need has no standard deviation, or there is no tissue:
+    bounds that leave out what is not known of a map would be too narrow.
 
     Notes
     -----
@@ -112,12 +113,11 @@ def volume_intervals(  # noqa: PLR0913  options, by keyword
     """
     rule = find_rule(found.rule, maps)
     needed = dict.fromkeys(("CBF", "Tmax", *rule.quantities))
-    names = [name for name in needed if maps[name].sd is not None and name in KINDS]
-    if not names or not found.tissue.any():
+    if not found.tissue.any() or any(maps[name].sd is None or name not in KINDS for name in needed):
         return None
     box: Box = ndimage.find_objects((brain.tissue | found.tissue).astype(np.uint8))[0]
     scene, affected = _scene(maps, brain, found, min_lesion_ml, box)
-    uncertain = [Uncertain.of(maps[name], box, scene.tissue, model) for name in names]
+    uncertain = [Uncertain.of(maps[name], box, scene.tissue, model) for name in needed]
     chances = _Repeats(scene, rule, affected, uncertain).run(model, n_samples, rng)
     return chances.intervals(found, brain, box)
 

@@ -164,18 +164,27 @@ def test_maps_without_deviations_have_no_intervals(small):
     assert with_intervals(maps, small.brain, found, rng=np.random.default_rng(0)) is found
 
 
-def test_a_map_without_deviations_stays_as_it_is(small):
+@pytest.mark.parametrize(
+    ("rule", "unknown"),
+    [("rapid", "Tmax"), ("rapid", "CBF"), ("syngo", "CBV"), ("mistar", "delay"), ("vitrea_svd", "TTP")],
+)
+def test_a_map_without_deviations_leaves_no_intervals_rather_than_narrow_ones(small, rule, unknown):
     maps = soft(small, 0.3)
-    maps["Tmax"] = replace(maps["Tmax"], sd=None)
+    maps[unknown] = replace(maps[unknown], sd=None)
 
-    found, intervals = sure(small, maps)
+    _, intervals = sure(small, maps, rule=rule)
 
-    assert width(intervals, "hypoperfused") == 0.0
-    assert width(intervals, "core") > 0.0
-    assert intervals.volumes_ml["tmax>8s"][0] == found.volumes_ml["tmax>8s"]
+    assert intervals is None
 
 
-@pytest.mark.parametrize("rule", ["mistar", "philips", "vitrea_svd", "cbf38"])
+@pytest.mark.parametrize("rule", ["vitrea_bayes", "vitrea_svd"])
+def test_times_whose_errors_have_no_model_leave_no_intervals(small, rule):
+    _, intervals = sure(small, soft(small, 0.3), rule=rule)
+
+    assert intervals is None
+
+
+@pytest.mark.parametrize("rule", ["mistar", "syngo", "philips", "cbf38"])
 def test_every_kind_of_rule_can_be_sampled(small, rule):
     found, intervals = sure(small, soft(small, 0.2), rule=rule)
 
