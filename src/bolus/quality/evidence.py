@@ -18,7 +18,7 @@ class Evidence:
     Parameters
     ----------
     series
-        After motion correction.
+        As it was read, before motion correction.
     motion
         What was corrected; None where nothing was looked for.
     brain
