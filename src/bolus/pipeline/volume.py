@@ -65,6 +65,7 @@ def run_volume(
             perfusion.vessels,
             perfusion.maps,
             second=_second_opinion(scan, perfusion.vessels, recipe),
+            by_numbers=lesions.RULES[recipe.rule].needs_scale,
         )
         by_scan = (series.findings, scan.brain.findings, scan.contrast.findings)
         findings = joined(*by_scan, perfusion.vessels.findings, perfusion.findings, quality.check(evidence))

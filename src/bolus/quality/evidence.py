@@ -33,6 +33,8 @@ class Evidence:
         Maps by name.
     second
         Maps by another method, where there are any.
+    by_numbers
+        Whether the lesion rule compares flow or volume with a number, and not with healthy tissue.
     """
 
     series: Series
@@ -43,3 +45,4 @@ class Evidence:
     vessels: Vessels
     maps: Maps
     second: Maps | None = None
+    by_numbers: bool = False

@@ -262,6 +262,11 @@ def is_unscaled(evidence: Evidence) -> float:
     return float(evidence.vessels.partial_volume == 1.0)
 
 
+def is_by_numbers(evidence: Evidence) -> float:
+    """Return 1 where lesions were drawn by flow or volume beyond a number, else 0."""
+    return float(evidence.by_numbers)
+
+
 def is_uncalibrated(evidence: Evidence) -> float:
     """Return 1 where a CBF map in absolute units comes of contrast whose relaxivity is unknown, else 0."""
     found = evidence.maps.get("CBF")

@@ -423,7 +423,17 @@ RULES: Final[tuple[Rule, ...]] = (
         "above",
         ((_I, 0.5),),
         "CBF and CBV of DSC-MRI are uncalibrated: their units are nominal. Compare values within this "
-        "study only; ratios, times and lesions do not depend on the scale.",
+        "study only; ratios, times and lesions by them do not depend on the scale.",
+        _RELAXIVITY,
+        _MR,
+    ),
+    Rule(
+        "RELATIVE_ONLY",
+        measures.is_by_numbers,
+        "above",
+        ((_F, 0.5),),
+        "CBF and CBV of DSC-MRI are uncalibrated, and the lesion rule compares them with numbers: its "
+        "volumes are withheld. Choose a rule that compares with healthy tissue, such as rapid.",
         _RELAXIVITY,
         _MR,
     ),

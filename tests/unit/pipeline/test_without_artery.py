@@ -91,6 +91,13 @@ def test_rules_of_numbers_have_no_volumes_without_a_scale(slow, rule):
     assert np.isfinite(result.maps["CBF"].values).any()
 
 
+@pytest.mark.parametrize(("rule", "severity"), [("syngo", Severity.FAIL), ("ge", Severity.INFO)])
+def test_rules_of_numbers_have_no_volumes_in_dsc_mri(hidden, rule, severity):
+    result = run_of(hidden, method="csvd", rule=rule)
+    assert told(result)["RELATIVE_ONLY"].severity is severity
+    assert (result.lesions is None) is (severity is Severity.FAIL)
+
+
 def test_rules_that_need_a_scale_are_those_of_absolute_flow_or_volume():
     assert {key for key, rule in RULES.items() if rule.needs_scale} == {"syngo", "philips"}
 

@@ -260,6 +260,12 @@ def uncalibrated(is_absolute: float) -> Evidence:
     return replace(evidence, maps={**evidence.maps, "CBF": cbf})
 
 
+def by_numbers(is_absolute: float) -> Evidence:
+    cbf = {"CBF": replace(a_map("CBF", 50.0), unit=Unit.RATIO)}
+    evidence = good(Modality.MR)
+    return replace(evidence, maps={**evidence.maps, **cbf}, by_numbers=bool(is_absolute))
+
+
 def agreeing(rank_correlation: float) -> Evidence:
     rng = np.random.default_rng(0)
     n = np.count_nonzero(INSIDE)
@@ -306,6 +312,7 @@ CASES = [
     ("HU_RANGE", brain_hu, 49.0, {51.0: WARN, 101.0: FAIL}),
     ("NONQUANT", scaled, 0, {1: INFO}),
     ("RELATIVE_ONLY", uncalibrated, 0, {1: INFO}),
+    ("RELATIVE_ONLY", by_numbers, 0, {1: FAIL}),
     ("MAP_GAPS", gaps, 4.0, {6.0: WARN, 51.0: FAIL}),
     ("METHOD_DISAGREE", agreeing, 0.95, {0.7: WARN}),
 ]
