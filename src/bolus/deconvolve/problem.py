@@ -110,7 +110,12 @@ def usable_aif(aif: Curve, n_frames: int) -> Float64s:
     _check_bolus(curve)
     curve[: bolus_start(curve)] = 0.0
     if curve.sum() <= 0:
-        raise NoBolus("the area of the arterial curve is not positive", found=f"{curve.sum():g}")
+        raise NoBolus(
+            "the area of the arterial curve is not positive",
+            wanted="contrast above the level before it came",
+            found=f"{curve.sum():g}",
+            remedy="The scan began after contrast came, or this is not an artery: give one with --aif.",
+        )
     return curve
 
 
