@@ -45,6 +45,7 @@ __all__ = [
     "Tune",
     "bootstrap",
     "box",
+    "check_options",
     "choose_strength",
     "csvd",
     "deconvolve",

@@ -65,6 +65,13 @@ def measure_artery(aif: Curve, times: Float64s) -> tuple[CurveFeatures, int]:
     return measure(np.asarray(aif)[None, :], times, start), start
 
 
+def require_origin(origin: str) -> str:
+    """Return an origin of time to peak, or raise `BadRecipe` if it is none of `ORIGINS`."""
+    if origin not in ORIGINS:
+        raise BadRecipe("unknown origin of TTP", wanted=" or ".join(ORIGINS), found=repr(origin))
+    return origin
+
+
 def origin_of(artery: CurveFeatures, origin: str) -> float:
     """Return the time that time to peak is counted from, after the first frame [s].
 
@@ -73,7 +80,5 @@ def origin_of(artery: CurveFeatures, origin: str) -> float:
     BadRecipe
         If the origin is none of `ORIGINS`.
     """
-    if origin not in ORIGINS:
-        raise BadRecipe("unknown origin of TTP", wanted=" or ".join(ORIGINS), found=repr(origin))
     zero = {"scan": 0.0, "arrival": float(artery.arrival[0]), "peak": float(artery.peak[0])}
-    return zero[origin]
+    return zero[require_origin(origin)]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bolus import pipeline
+from bolus.core.errors import BadRecipe
 from bolus.core.recipe import Recipe
 from bolus.deconvolve.residual_motion import STEP
 from bolus.phantom import ct
@@ -30,6 +31,20 @@ def test_motion_that_is_left_is_taken_out_and_said(study):
     assert result.motion.max_shift_mm > 1.0
     assert STEP in result.steps
     assert "residual motion" in result.timings_s
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"method_options": {"cutof": 0.2}}, {"ttp_origin": "bolus"}, {"bootstrap": 1}, {"rule": "rapide"}],
+)
+def test_a_choice_that_nobody_knows_is_refused_before_the_work(study, changes):
+    stages = []
+    series, artery = study
+    with pytest.raises(BadRecipe):
+        pipeline.run(
+            series, Recipe(method="csvd", aif=artery, **changes), progress=lambda *now: stages.append(now)
+        )
+    assert not stages
 
 
 @pytest.mark.parametrize("changes", [{"motion": "none"}, {"residual_motion": False}])
