@@ -25,7 +25,7 @@ from bolus.learn.cases import Case, CaseSet, Manifest
 from bolus.learn.ica import THRESHOLD, Segmenter, make_case, network_input
 from bolus.learn.making import Order
 from bolus.phantom.angiogram import Angiogram, xa
-from bolus.pipeline.angiogram import prepare_run
+from bolus.pipeline.angiogram import carotid_doubts, prepare_run
 
 PREDICTION: Final = "prediction.json"
 KIND: Final = "bolus carotid mask"
@@ -169,7 +169,9 @@ def predict(segment: Segmenter, study: Path, out: Path) -> dict[str, Any]:
 
     Returns
     -------
-    The document that is written as JSON: for each view its name and the pixels and parts that were found.
+    The document that is written as JSON: for each view its name, the pixels and parts that were found, the
+    chance that another artery was injected (`other_artery`; None where the network cannot tell), and in
+    `doubts` what a reader must know.
     """
     from bolus.learn import pictures
 
@@ -184,7 +186,11 @@ def predict(segment: Segmenter, study: Path, out: Path) -> dict[str, Any]:
             nifti.write_chance(made / f"{name}_probability.nii.gz", chance, series.grid, "ICA")
             pictures.outline(made / f"{name}.png", network_input(minip, field)[0], mask[:, :, 0].T)
             parts = int(label(mask)[1])
-            views.append({"view": name, "pixels": int(np.count_nonzero(mask)), "parts": parts})
+            pixels, other = int(np.count_nonzero(mask)), segment.doubt(minip, field)
+            told = [finding.text for finding in carotid_doubts(other, empty=not pixels)]
+            views.append(
+                {"view": name, "pixels": pixels, "parts": parts, "other_artery": other, "doubts": told}
+            )
         names = [path.name for path in made.iterdir()]
         document = {
             "kind": KIND,

@@ -15,10 +15,11 @@ from bolus.core.units import Modality
 from bolus.export import folder
 from bolus.learn import files, runs
 from bolus.learn.calibration import mean_chance, put_right
-from bolus.learn.clots import frames_of
+from bolus.learn.clots import grey_frames
 from bolus.learn.infer import Network
 from bolus.learn.score import chance_of
-from bolus.learn.thrombus import ask, in_words, reply, require_length
+from bolus.learn.thrombus import ask, in_words, reply, require_carotid, require_length
+from bolus.pipeline.angiogram import prepare_run
 
 PREDICTION: Final = "prediction.json"
 KIND: Final = "bolus clot"
@@ -63,7 +64,9 @@ def _one(network: Network, series: Series, name: str, out: Path) -> dict[str, An
     known = network.card.calibration
     try:
         require_length(series)
-        frames = frames_of(series)
+        run = prepare_run(series)
+        require_carotid(run)
+        frames = grey_frames(run.contrast)
         found = ask(network, frames)
     except BadInput as error:
         return {"view": name, "chance": None, "reply": "refused", "reason": str(error), "place": None}

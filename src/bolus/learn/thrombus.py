@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 
 from bolus.core.arrays import Float32s
 from bolus.core.errors import BadInput, BadRecipe
-from bolus.core.finding import Severity
+from bolus.core.finding import Finding, Severity
 from bolus.core.grid import Grid
 from bolus.core.research import About, Bounds, Marker, Quantity, Reply, ResearchResult, Score
 from bolus.core.result import Result
@@ -21,10 +21,12 @@ from bolus.core.units import Modality
 from bolus.learn import runs
 from bolus.learn.calibration import mean_chance, put_right, undone
 from bolus.learn.clots import grey_frames
+from bolus.learn.ica import THRESHOLD, carotid
 from bolus.learn.infer import Network, load
 from bolus.learn.likeness import strangest
 from bolus.learn.score import chance_of
 from bolus.pipeline import Seen
+from bolus.pipeline.angiogram import Run, carotid_doubts
 
 SHIPPED: Final = Path(__file__).parent / "weights" / "thrombus.onnx"
 NAME: Final = "thrombus"
@@ -76,7 +78,7 @@ class ClotFinder:
         BadInput
             If no carotid artery was injected, the run is too short, or unlike those of the training.
         """
-        _require_carotid(seen.result)
+        _refuse_without_carotid(seen.result.findings)
         require_length(seen.series)
         if seen.contrast is None:
             raise BadInput("the contrast of the run was not kept")
@@ -188,9 +190,22 @@ def _how(views: str) -> str:
     )
 
 
-def _require_carotid(result: Result) -> None:
+def require_carotid(run: Run) -> None:
+    """Refuse runs in which the network for the carotid artery finds none, as `bolus run` does.
+
+    Raises
+    ------
+    BadInput
+        If it outlines nothing, or is sure that another artery was injected.
+    """
+    segment = carotid()
+    empty = not (segment(run.minip, run.field) >= THRESHOLD).any()
+    _refuse_without_carotid(carotid_doubts(segment.doubt(run.minip, run.field), empty=empty))
+
+
+def _refuse_without_carotid(findings: Iterable[Finding]) -> None:
     """Refuse runs in which the search for the carotid artery failed: vertebral injections, no head."""
-    for finding in result.findings:
+    for finding in findings:
         if finding.code == "NO_CAROTID" and finding.severity is Severity.FAIL:
             raise BadInput(
                 "no internal carotid artery was found in the run",

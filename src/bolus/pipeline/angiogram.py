@@ -240,7 +240,7 @@ def _input(run: Run, recipe: Recipe, carotid: Segment | None) -> Vessels:
     mask, noticed = vessels.largest_part(chance > _LIKELY)
     doubts = (
         *([noticed] if noticed else []),
-        *_doubt(carotid.doubt(run.minip, run.field), empty=not mask.any()),
+        *carotid_doubts(carotid.doubt(run.minip, run.field), empty=not mask.any()),
     )
     if mask.any():
         origin = "internal carotid artery found by a network"
@@ -250,8 +250,16 @@ def _input(run: Run, recipe: Recipe, carotid: Segment | None) -> Vessels:
     return replace(found, findings=(*found.findings, *doubts))
 
 
-def _doubt(other: float | None, *, empty: bool) -> tuple[Finding, ...]:
-    """Say where the network found no artery, or where it looks as if another one was injected."""
+def carotid_doubts(other: float | None, *, empty: bool) -> tuple[Finding, ...]:
+    """Say where a network found no carotid artery, or where it looks as if another one was injected.
+
+    Parameters
+    ----------
+    other
+        Chance of that, 0-1, as `Segment.doubt` gives it.
+    empty
+        Whether the network outlined nothing.
+    """
     if not empty and (other is None or not other > _DOUBTFUL):
         return ()
     if empty:

@@ -6,8 +6,11 @@ from PIL import Image
 
 from bolus.core.errors import BadInput, ShapeMismatch, UnreadableFile
 from bolus.core.grid import canonical
-from bolus.learn.angiograms import from_folder, load_mask, options
+from bolus.learn.angiograms import from_folder, load_mask, options, predict
+from bolus.learn.ica import carotid
 from bolus.learn.making import orders
+from bolus.phantom import xa
+from bolus.phantom.files import write_study
 
 FLIPS = [np.diag([sx, sy, 1.0, 1.0]) for sx in (-1, 1) for sy in (-1, 1)]
 
@@ -58,3 +61,12 @@ def test_patients_differ_as_they_should():
     assert 0.5 < part("clot", "none") < 0.72
     assert all(d["clot"] == "none" for d in drawn if d["vessel"] != "carotid")
     assert drawn == [options(order) for order in orders(400, seed=0, setting="A", size=64)]
+
+
+def test_a_prediction_tells_that_another_artery_was_injected(tmp_path):
+    write_study(xa(size=128, fps=2.0, vessel="vertebral", seed=3), tmp_path / "study")
+    found = predict(carotid(), tmp_path / "study", tmp_path / "out")
+    for view in found["views"]:
+        assert view["pixels"] == 0 or view["other_artery"] > 0.5
+        (doubt,) = view["doubts"]
+        assert "another artery" in doubt or "found none" in doubt

@@ -155,6 +155,17 @@ def test_a_prediction_is_written_view_by_view(tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"AP.png", "LAT.png", "prediction.json"}
 
 
+def test_a_study_of_another_artery_is_refused_in_every_view(tmp_path):
+    from bolus.phantom.files import write_study
+
+    made = xa(size=256, vessel="vertebral", seed=3)
+    write_study(made, tmp_path / "study")
+    document = clot_answer.predict(finder(0.9).network, tmp_path / "study", tmp_path / "out")
+    assert [view["reply"] for view in document["views"]] == ["refused", "refused"]
+    assert all("no internal carotid artery" in view["reason"] for view in document["views"])
+    assert document["pair"] is None
+
+
 def test_without_a_network_the_reader_is_told_how_to_get_one(monkeypatch, tmp_path):
     monkeypatch.setattr(thrombus, "SHIPPED", tmp_path / "thrombus.onnx")
     with pytest.raises(BadRecipe, match="make weights-thrombus"):

@@ -168,6 +168,8 @@ def predict(  # noqa: PLR0913, PLR0917 - one argument an option of the command
             terminal.document(document)
         for view in document["views"]:
             terminal.say(f"{view['view']}: {view['pixels']} pixels in {view['parts']} parts, {out}")
+            for doubt in view["doubts"]:
+                terminal.say(f"{view['view']}: {doubt}")
 
 
 def _lines(scores: Mapping[str, Any]) -> list[tuple[str, ...]]:
