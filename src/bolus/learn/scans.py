@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from bolus import pipeline, read
 from bolus.core.arrays import Mask, Volume
-from bolus.core.errors import BadInput, BadRecipe
+from bolus.core.errors import BadInput, BadRecipe, BolusError
 from bolus.core.recipe import Recipe
 from bolus.core.series import Series
 from bolus.core.units import Modality
@@ -28,7 +28,12 @@ _METHODS: Final = {Modality.CT: "box", Modality.MR: "osvd"}
 
 
 def read_cases(
-    scans: Sequence[Published], plan: Plan, reference: str = "given", method: str = ""
+    scans: Sequence[Published],
+    plan: Plan,
+    reference: str = "given",
+    method: str = "",
+    *,
+    left_out: MutableMapping[str, str] | None = None,
 ) -> Iterator[tuple[str, Case]]:
     """Yield the slices of scans as cases, each with a name for its file.
 
@@ -44,18 +49,31 @@ def read_cases(
         One of `REFERENCES`.
     method
         That `bolus` makes maps by; empty: `box` for CT, as the CT paper does, and `osvd` for MR.
+    left_out
+        Takes the patient of each scan that cannot be used, and why; the others are read. None: the first such
+        scan ends it.
 
     Raises
     ------
     BadRecipe
         If there is no such reference.
     BadInput
-        If a scan is of another modality, or lacks a map that is asked for.
+        If a scan is of another modality, or lacks a map that is asked for; with `left_out`, if no scan can be
+        used.
     """
     if reference not in REFERENCES:
         raise BadRecipe("unknown reference maps", wanted=", ".join(REFERENCES), found=reference)
+    failed: list[BolusError] = []
     for scan in scans:
-        yield from _cases(scan, plan, reference, method)
+        try:
+            yield from _cases(scan, plan, reference, method)
+        except BadInput as error:
+            if left_out is None:
+                raise
+            left_out[scan.patient] = str(error)
+            failed.append(error)
+    if failed and len(failed) == len(scans):
+        raise failed[0]
 
 
 def _cases(scan: Published, plan: Plan, reference: str, method: str) -> Iterator[tuple[str, Case]]:

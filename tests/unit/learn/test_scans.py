@@ -167,3 +167,17 @@ def test_folders_of_another_layout_are_refused(tmp_path):
         published.listed(tmp_path)
     with pytest.raises(BadRecipe, match="unknown reference"):
         next(scans.read_cases([], maps.CTP, "theirs"), None)
+
+
+def test_a_scan_that_cannot_be_used_is_left_out_and_named(isles18, tmp_path):
+    (good,) = published.isles2018(isles18)
+    bare = published.Published("bare", good.study)  # as in the test set of ISLES 2018: no maps
+    left_out = {}
+    cases = [case for _, case in scans.read_cases([bare, good], maps.CTP, left_out=left_out)]
+    assert {case.patient for case in cases} == {good.patient}
+    assert list(left_out) == ["bare"]
+    assert "lacks maps" in left_out["bare"]
+    with pytest.raises(BadInput, match="lacks maps"):
+        list(scans.read_cases([bare], maps.CTP, left_out={}))
+    with pytest.raises(BadInput, match="lacks maps"):
+        list(scans.read_cases([bare, good], maps.CTP))

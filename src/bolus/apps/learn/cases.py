@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,6 +13,7 @@ from bolus.apps.learn.options import Cases, Out, Quiet, TaskName
 from bolus.apps.terminal import Terminal
 from bolus.core.errors import BadInput, BadRecipe
 
+LEFT_OUT: Final = "left_out.json"
 app = typer.Typer(help="Make folders of cases.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -141,10 +143,19 @@ def import_maps(  # noqa: PLR0913, PLR0917 - one argument an option of the comma
     method: Annotated[
         str, typer.Option("--method", help="Of bolus' own maps; unset: box (CT), osvd (MR).")
     ] = "",
+    dt: Annotated[
+        float | None,
+        typer.Option(
+            "--dt", help="Frame interval in place of what files say [s]; a dt of the list comes before it."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")] = False,
 ) -> None:
-    """Make cases of perfusion scans with maps: public data sets, or your own with a list."""
-    from bolus.learn import making, maps, published, scans
+    """Make cases of perfusion scans with maps: public data sets, or your own with a list.
+
+    Scans that cannot be used are left out; `left_out.json` beside the cases says which, and why.
+    """
+    from bolus.learn import files, making, maps, published, scans
 
     terminal = Terminal(quiet=quiet)
     with terminal.reporting(), terminal.progress() as progress:
@@ -156,6 +167,12 @@ def import_maps(  # noqa: PLR0913, PLR0917 - one argument an option of the comma
         if not place.exists():
             raise BadInput("there is no such folder or file", where=place)
         source = {"task": name, "generator": layout, "reference": reference, "method": method}
-        cases = scans.read_cases(published.LAYOUTS[layout](place), plans[name], reference, method)
+        found = [replace(scan, dt_s=scan.dt_s or dt) for scan in published.LAYOUTS[layout](place)]
+        left_out: dict[str, str] = {}
+        cases = scans.read_cases(found, plans[name], reference, method, left_out=left_out)
         made = making.bring_in(out, cases, source=source, progress=progress)
+        if left_out:
+            files.write_json(out / LEFT_OUT, left_out)
     terminal.say(f"cases: {len(made.entries)} of {len(made.patients)} patients, {out}")
+    if left_out:
+        terminal.say(f"left out: {len(left_out)} scans that cannot be used, {out / LEFT_OUT}")
