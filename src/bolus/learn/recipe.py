@@ -86,9 +86,16 @@ class TrainRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name, (kind, wanted) in _KINDS.items():
+            value = getattr(self, name)
+            _require(name, _is(kind, value) or (value is None and name in _OPTIONAL), wanted, value)
         for name in ("size", "epochs", "batch", "accumulate", "patience", "stop_after"):
             _require(name, getattr(self, name) >= 1, "at least 1", getattr(self, name))
         _require("lr", self.lr > 0, "a positive number", self.lr)
+        _require("factor", 0 < self.factor < 1, "above 0, below 1", self.factor)
+        for name in ("momentum", "weight_decay", "min_lr"):
+            _require(name, getattr(self, name) >= 0, "0 or more", getattr(self, name))
+        _require("betas", _are_betas(self.betas), "two numbers, each 0 or more, below 1", self.betas)
         _require("average", 0 <= self.average < 1, "0 or more, below 1", self.average)
         _require("minutes", self.minutes is None or self.minutes > 0, "a positive number", self.minutes)
         for name, choices in _CHOICES.items():
@@ -104,6 +111,35 @@ class TrainRecipe:
 
 def _plain(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
+
+
+_OPTIONAL = ("minutes", "clip_norm")
+_KINDS = {
+    **dict.fromkeys(
+        ("size", "epochs", "batch", "accumulate", "patience", "stop_after", "seed"), (int, "a whole number")
+    ),
+    **dict.fromkeys(
+        ("lr", "loss_weight", "momentum", "weight_decay", "factor", "min_lr", "average", *_OPTIONAL),
+        (float, "a number"),
+    ),
+    **dict.fromkeys(("network", "loss", "critic"), (str, "a name")),
+    **dict.fromkeys(("options", "fitting", "critic_options"), (Mapping, "a table such as {width=16}")),
+    "augment": (tuple, 'names such as ["flip"]'),
+    "betas": (tuple, "two numbers"),
+    "channels_last": (bool, "true or false"),
+}
+"""What each choice must be, and how that is said."""
+
+
+def _is(kind: type, value: Any) -> bool:
+    """Tell whether a value is of a kind: whole numbers are numbers, true and false are none."""
+    if kind in {int, float} and isinstance(value, bool):
+        return False
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def _are_betas(values: Any) -> bool:
+    return len(values) == 2 and all(_is(float, value) and 0 <= value < 1 for value in values)
 
 
 _CHOICES = {
@@ -129,7 +165,11 @@ def from_dict(choices: Mapping[str, Any]) -> TrainRecipe:
     unknown = sorted(set(choices) - {f.name for f in fields(TrainRecipe)})
     if unknown:
         raise BadRecipe("unknown choice in the training recipe", found=", ".join(unknown))
-    tuples = {name: tuple(choices[name]) for name in ("augment", "betas") if name in choices}
+    tuples = {
+        name: tuple(choices[name])
+        for name in ("augment", "betas")
+        if isinstance(choices.get(name), list | tuple)
+    }
     return TrainRecipe(**(dict(choices) | tuples))
 
 
@@ -139,12 +179,15 @@ def read(file: Path) -> TrainRecipe:
     Raises
     ------
     UnreadableFile
-        If the file is missing or not JSON.
+        If the file is missing or holds no recipe.
     """
     try:
-        return from_dict(json.loads(file.read_text(encoding="utf-8")))
+        choices = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(choices, dict):
+            raise UnreadableFile("not the recipe of a training", where=file)
+        return from_dict(choices)
     except (OSError, ValueError) as error:
-        if isinstance(error, BadRecipe):
+        if isinstance(error, BadRecipe | UnreadableFile):
             raise
         raise UnreadableFile(
             "the training recipe cannot be read", where=file, found=files.reason(error)

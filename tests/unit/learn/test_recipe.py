@@ -41,11 +41,35 @@ def test_the_paper_s_recipe_is_as_printed():
         {"precision": "fp8"},
         {"optimizer": "sgd"},
         {"schedule": "step"},
+        {"factor": 1.0},
+        {"weight_decay": -0.1},
+        {"momentum": -0.1},
+        {"betas": (0.9, 1.0)},
     ],
 )
 def test_what_is_out_of_range_is_refused(changes):
     with pytest.raises(BadRecipe, match=next(iter(changes))):
         TrainRecipe(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lr": "fast"},
+        {"batch": 2.5},
+        {"epochs": True},
+        {"minutes": "ten"},
+        {"network": 3},
+        {"options": "width"},
+        {"augment": "flip"},
+        {"betas": 0.9},
+        {"channels_last": "yes"},
+    ],
+)
+def test_what_is_of_another_kind_is_refused(changes):
+    with pytest.raises(BadRecipe, match=next(iter(changes))):
+        from_dict(changes)
+    assert from_dict({"lr": 1, "minutes": None, "augment": ["flip"]}).augment == ("flip",)
 
 
 def test_unknown_names_are_refused(tmp_path):
@@ -57,6 +81,9 @@ def test_unknown_names_are_refused(tmp_path):
         TASKS["ica"].preset("large")
     with pytest.raises(UnreadableFile):
         recipes.read(tmp_path / "none.json")
+    (tmp_path / "list.json").write_text("[1]")
+    with pytest.raises(UnreadableFile, match="not the recipe"):
+        recipes.read(tmp_path / "list.json")
     (tmp_path / "bad.json").write_text('{"lr": -1}')
     with pytest.raises(BadRecipe, match="lr"):
         recipes.read(tmp_path / "bad.json")
