@@ -42,12 +42,12 @@ def dice(output: Any, batch: Mapping[str, Any]) -> Any:
 
 def mse(output: Any, batch: Mapping[str, Any]) -> Any:
     """Take the mean squared error, inside `batch["mask"]` where there is one."""
-    return _mean((output - batch["target"]) ** 2, batch)
+    return _mean(_errors(output, batch) ** 2, batch)
 
 
 def l1(output: Any, batch: Mapping[str, Any]) -> Any:
     """Take the mean absolute error, inside `batch["mask"]` where there is one."""
-    return _mean((output - batch["target"]).abs(), batch)
+    return _mean(_errors(output, batch).abs(), batch)
 
 
 def l1_ssim(output: Any, batch: Mapping[str, Any]) -> Any:
@@ -70,7 +70,7 @@ def l1_ssim_apart(output: Any, batch: Mapping[str, Any]) -> Any:
     tissue = (truth > -1.0).to(truth.dtype)
     mean = (truth * tissue).sum((-2, -1), True) / tissue.sum((-2, -1), True).clamp(min=1)
     weight = 1.0 + _APART * tissue * (truth - mean).abs()
-    apart = ((output - truth).abs() * weight).mean()
+    apart = (_errors(output, batch).abs() * weight).mean()
     return apart + _STRUCTURE * (1.0 - _similarity(output, truth))
 
 
@@ -222,6 +222,19 @@ def _similarity(found: Any, truth: Any) -> Any:
     c1, c2 = (K1 * SIGNED) ** 2, (K2 * SIGNED) ** 2
     alike = (2 * one * other + c1) * (2 * common + c2)
     return (alike / ((one**2 + other**2 + c1) * (spread_one + spread_other + c2))).mean()
+
+
+def _errors(output: Any, batch: Mapping[str, Any]) -> Any:
+    """Return how far answers are off; maps of another number would be held against each other silently."""
+    wanted = tuple(batch["target"].shape)
+    if tuple(output.shape) != wanted:
+        raise BadRecipe(
+            "the network answers otherwise than it is asked",
+            wanted=f"shape {wanted}",
+            found=str(tuple(output.shape)),
+            remedy="Give it as many `outputs` as `fitting` asks for maps.",
+        )
+    return output - batch["target"]
 
 
 def _mean(error: Any, batch: Mapping[str, Any]) -> Any:

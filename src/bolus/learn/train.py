@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 
-from bolus.core.errors import BadInput, BadRecipe
+from bolus.core.errors import BadInput, BadRecipe, BolusError, UnreadableFile
 from bolus.core.finding import Progress, silent
 from bolus.learn import checkpoint, files, splits
 from bolus.learn import recipe as recipes
@@ -158,8 +158,10 @@ def _taught(job: _Job, cases: tuple[CaseSet, CaseSet], crew: Crew, board: Any, p
     torch.backends.cudnn.benchmark = True  # all batches but the last are of one shape
     feeds = tuple(_feed(some, recipe, run, crew) for some in cases)
     learner = fresh_learner(task, recipe, crew)
-    _open_folder(job, crew)
+    _require_folder(job, crew)
     _resume(learner, run, crew)
+    _require_fitting(learner, task, recipe, cases[0])
+    _write_plan(job, crew)
     while not _is_over(learner, recipe):
         began = time.process_time(), time.perf_counter()
         learner.set_rate(recipe)
@@ -190,12 +192,16 @@ def _fit(task: Task, recipe: TrainRecipe, case: Any) -> Any:
     return task.fit(case, recipe.size, **recipe.fitting)
 
 
-def _open_folder(job: _Job, crew: Crew) -> None:
-    """Make sure that the folder is new, or holds this very run, and write down what is going to be done."""
-    folder = job.run.folder
-    if (folder / RECIPE).is_file():
+def _require_folder(job: _Job, crew: Crew) -> None:
+    """Make sure that the folder is new, or holds this very run."""
+    if (job.run.folder / RECIPE).is_file():
         _require_same_run(job)
     crew.gathered(None)  # all have looked before one writes
+
+
+def _write_plan(job: _Job, crew: Crew) -> None:
+    """Write down what is going to be done."""
+    folder = job.run.folder
     if crew.leads:
         files.write_json(folder / RECIPE, job.recipe.as_dict())
         splits.write_split(job.split, folder / SPLIT)
@@ -234,10 +240,36 @@ def _require_same_run(job: _Job) -> None:
 
 def _resume(learner: Learner, run: Run, crew: Crew) -> None:
     """Take up where an earlier training ended: this one, or another's weights."""
-    if run.resume and (run.folder / STATE).is_file():
-        learner.restore(checkpoint.load_state(run.folder / STATE, crew.device))
+    state = run.folder / STATE
+    if run.resume and state.is_file():
+        try:
+            learner.restore(checkpoint.load_state(state, crew.device))
+        except BolusError:
+            raise
+        except (RuntimeError, ValueError, LookupError, TypeError) as error:
+            raise UnreadableFile("the state is of another training", where=state) from error
     elif run.begin_with is not None:
         checkpoint.begin_with(learner.bare, run.begin_with)
+
+
+def _require_fitting(learner: Learner, task: Task, recipe: TrainRecipe, cases: CaseSet) -> None:
+    """Show the network a case: choices that do not go together are refused before anything is written."""
+    device, twice = next(learner.bare.parameters()).device, min(recipe.batch, 2)
+    try:
+        arrays = {name: torch.from_numpy(np.stack([each] * twice)) for name, each in cases[0].items()}
+        loaded = _laid_out({name: values.to(device) for name, values in arrays.items()}, recipe)
+        shown = augmentation(recipe.augment)(loaded, torch.Generator())
+        with torch.inference_mode(), learner.autocast():
+            output = learner.bare.eval()(*(shown[name] for name in task.inputs))
+        loss(recipe.loss)(output.float(), shown)
+    except (BolusError, torch.OutOfMemoryError):
+        raise
+    except (RuntimeError, ValueError, LookupError, TypeError) as error:
+        raise BadRecipe(
+            "the choices of the recipe do not go together",
+            wanted="a network that takes what fitting shows, and a loss of what it answers",
+            found=f"{type(error).__name__}: {files.reason(error)}",
+        ) from error
 
 
 def _is_over(learner: Learner, recipe: TrainRecipe) -> bool:

@@ -314,3 +314,35 @@ def test_a_training_answers_without_being_exported(tubes, tmp_path):
     assert network.card.task == "ica"
     with pytest.raises(ShapeMismatch):
         network(np.repeat(image, 2, axis=1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"fitting": {"shade": 3}}, "shade"),
+        ({"loss": "clot"}, "heat"),
+        ({"options": {"width": 4, "channels": 3}}, "channels"),
+        ({"loss": "mse", "options": {"width": 4, "outputs": 2}}, "answers otherwise"),
+    ],
+)
+def test_choices_that_do_not_go_together_are_refused_before_anything_is_written(
+    tubes, tmp_path, changes, said
+):
+    with pytest.raises(BadRecipe, match=said):
+        trained(tubes, tmp_path / "run", replace(TINY, **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_that_do_not_fit_leave_no_folder_behind(tubes, tmp_path):
+    trained(tubes, tmp_path / "other", replace(TINY, epochs=1, options={"width": 2}))
+    with pytest.raises(ShapeMismatch):
+        trained(tubes, tmp_path / "run", begin_with=tmp_path / "other" / "best.safetensors")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_state_of_another_network_is_refused(tubes, tmp_path):
+    trained(tubes, tmp_path / "other", replace(TINY, epochs=1, options={"width": 2}))
+    trained(tubes, tmp_path / "run", replace(TINY, epochs=1))
+    (tmp_path / "run" / "state.pt").write_bytes((tmp_path / "other" / "state.pt").read_bytes())
+    with pytest.raises(UnreadableFile, match="another training"):
+        trained(tubes, tmp_path / "run", resume=True)
