@@ -79,7 +79,7 @@ class Site:
     moves: float = 0.12
 
 
-_OTHER_PATIENTS: Final[Mapping[str, Range]] = {
+_OTHER_PATIENTS: Final[Mapping[str, Any]] = {
     "recirculation": (0.2, 0.5),
     "flow": (0.6, 1.0),
     "volume": (0.8, 1.35),
