@@ -56,12 +56,15 @@ def blend(task: Task, runs: tuple[Path, Path], part: float, manifest: Manifest, 
         If the networks differ, `part` is out of range, or the folder holds a training.
     UnreadableFile
         If a folder holds no training.
+    BadInput
+        If the cases are for another task.
 
     References
     ----------
     Wortsman et al., CVPR 2022, doi:10.48550/arXiv.2109.01903 (between weights); Izmailov et al., UAI 2018,
     doi:10.48550/arXiv.1803.05407 (measuring statistics anew).
     """
+    manifest.require_task(task.name)
     recipe = _recipe_of(runs)
     if not 0 <= part <= 1:
         raise BadRecipe("the part of the second training is out of range", wanted="0-1", found=str(part))

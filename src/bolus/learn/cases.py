@@ -180,6 +180,18 @@ class Manifest:
         wanted = set(patients)
         return Manifest(self.folder, tuple(e for e in self.entries if e.patient in wanted), self.source)
 
+    def require_task(self, name: str) -> None:
+        """Make sure that the cases are for a task, where their source says for which they are.
+
+        Raises
+        ------
+        BadInput
+            If they are for another.
+        """
+        found = str(self.source.get("task", name))
+        if found != name:
+            raise BadInput("the cases are for another task", wanted=name, found=found, where=self.folder)
+
 
 def write_manifest(manifest: Manifest) -> None:
     """Write the table of cases and where they come from into their folder."""

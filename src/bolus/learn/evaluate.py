@@ -50,7 +50,13 @@ def evaluate(task: Task, network: Network, manifest: Manifest, *, progress: Prog
         The cases; they should be of patients that it never saw.
     progress
         Called as `progress("evaluate", done, total)`.
+
+    Raises
+    ------
+    BadInput
+        If the cases are for another task.
     """
+    manifest.require_task(task.name)
     rows = []
     cases = CaseSet(manifest, lambda _case: {}, cache_mb=0)
     for i, entry in enumerate(manifest.entries):

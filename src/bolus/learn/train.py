@@ -121,7 +121,7 @@ def train(
     BadRecipe
         If a choice is unknown, the folder holds another run, or training diverged.
     """
-    _require_task(task, manifest)
+    manifest.require_task(task.name)
     splits.check_leakage(split, manifest)
     job = _Job(task, recipe, manifest, split, run)
     cases = job.cases(split.train), job.cases(split.validation)
@@ -175,12 +175,6 @@ def _taught(job: _Job, cases: tuple[CaseSet, CaseSet], crew: Crew, board: Any, p
             _write(learner, list(row), run.folder, board)
         progress("train", learner.epoch, recipe.epochs)
     return learner.best
-
-
-def _require_task(task: Task, manifest: Manifest) -> None:
-    found = str(manifest.source.get("task", task.name))
-    if found != task.name:
-        raise BadInput("the cases are for another task", wanted=task.name, found=found, where=manifest.folder)
 
 
 def _require_cases(name: str, cases: CaseSet) -> None:

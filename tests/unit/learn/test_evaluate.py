@@ -2,11 +2,12 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from bolus.core.errors import OutputFailed
+from bolus.core.errors import BadInput, OutputFailed
 from bolus.learn import infer
 from bolus.learn.evaluate import Row, evaluate, summarise, write
 from bolus.learn.tasks import TASKS
@@ -36,6 +37,12 @@ def test_a_network_is_scored_case_by_case(bright, tubes, tmp_path):
     (tmp_path / "other" / "mine.txt").touch()
     with pytest.raises(OutputFailed):
         write(task, network, tubes, rows, tmp_path / "other")
+
+
+def test_cases_of_another_task_are_refused(bright, tubes):
+    other = replace(tubes, source={"task": "core-size"})
+    with pytest.raises(BadInput, match="for another task"):
+        evaluate(TASKS["ica"], infer.load(bright, threads=1), other)
 
 
 def test_groups_are_views_sites_and_kinds():
