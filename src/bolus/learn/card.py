@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bolus.core.errors import BadInput, UnreadableFile
+from bolus.core.errors import BadInput, BadRecipe, UnreadableFile
 from bolus.learn import files
 
 KIND: Final = "bolus network card"
@@ -57,6 +57,20 @@ class Card:
     version: str = ""
     calibration: Mapping[str, Any] = field(default_factory=dict)
     guard: Mapping[str, Any] = field(default_factory=dict)
+
+
+def require_name(network: Path) -> None:
+    """Make sure that a network's file is not named as its card will be.
+
+    Raises
+    ------
+    BadRecipe
+        If it does not end in `.onnx`.
+    """
+    if network.suffix != ".onnx":
+        raise BadRecipe(
+            "a network is written as ONNX", wanted="a file that ends in .onnx", found=network.name
+        )
 
 
 def write_card(card: Card, path: Path) -> None:

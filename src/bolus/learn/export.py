@@ -19,10 +19,10 @@ from onnx import numpy_helper
 from torch import nn
 
 from bolus import __version__
-from bolus.core.errors import BadInput
+from bolus.core.errors import BadInput, UnreadableFile
 from bolus.learn import calibrating, checkpoint, files, infer
 from bolus.learn import recipe as recipes
-from bolus.learn.card import Card, write_card
+from bolus.learn.card import Card, require_name, write_card
 from bolus.learn.crew import place
 from bolus.learn.frame import MULTIPLE
 from bolus.learn.learner import channels_of
@@ -72,9 +72,18 @@ def card_of(task: Task, run: Path, scores: Mapping[str, Any] | None = None) -> C
         What was learned, and the folder of its training.
     scores
         By the name of what was scored on.
+
+    Raises
+    ------
+    UnreadableFile
+        If the folder holds no training.
     """
+    if not (run / LOG).is_file():
+        raise UnreadableFile("the folder holds no finished epoch of a training", where=run / LOG)
     with (run / LOG).open(newline="", encoding="utf-8") as stream:
         log = list(csv.DictReader(stream))
+    if not log:
+        raise UnreadableFile("no epoch of the training was written down", where=run / LOG)
     validation = {task.metric: float(log[-1]["best"]), "epochs": len(log), "cpu_s": float(log[-1]["cpu_s"])}
     return Card(
         task=task.name,
@@ -124,9 +133,12 @@ def export(
     ------
     UnreadableFile
         If the folder holds no training.
+    BadRecipe
+        If the file does not end in `.onnx`: the card beside it must have another name.
     BadInput
         If onnxruntime answers otherwise than PyTorch, or the network cannot do what its task demands.
     """
+    require_name(out)
     recipe = recipes.read(run / RECIPE)
     network, axes = network_of(task, recipe, run / BEST), axes_of(task, recipe)
     with files.whole(out) as made:

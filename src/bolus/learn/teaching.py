@@ -13,7 +13,7 @@ from scipy import ndimage
 from bolus.core.arrays import Float32s, Float64s
 from bolus.core.errors import BadInput, BadRecipe
 from bolus.learn import files
-from bolus.learn.card import write_card
+from bolus.learn.card import require_name, write_card
 from bolus.learn.cases import CaseSet, Manifest, read_manifest
 from bolus.learn.depths import add_depths
 from bolus.learn.guard import LEAST, Guard, logistic, look
@@ -146,14 +146,16 @@ def teach(network: Network, folder: Path, out: Path, checks: Mapping[str, Path])
     Raises
     ------
     BadRecipe
-        If all cases are carotid injections, or none is.
+        If all cases are carotid injections, or none is, or the file does not end in `.onnx`.
     BadInput
-        If a case does not say what was injected.
+        If a case does not say what was injected, or the cases are for another task.
     """
+    require_name(out)
     with files.whole(out) as made:
         add_depths(network.where, made)
         deep = Network(session(made, 1), network.card, made)
         chosen = read_manifest(folder)
+        chosen.require_task("ica")
         guard = fit(*features_of(deep, chosen, COPIES), chosen.source)
         scores = {"fitted": flagged(guard, *features_of(deep, chosen))}
         for name, other in checks.items():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bolus.core.errors import BadInput
+from bolus.core.errors import BadInput, BadRecipe, UnreadableFile
 from bolus.learn.card import read_card
 from bolus.learn.files import sha256
 from bolus.learn.infer import load
@@ -15,7 +15,7 @@ from bolus.learn.tasks import TASKS
 torch = pytest.importorskip("torch")
 
 from bolus.learn import export as exporting  # noqa: E402
-from bolus.learn.export import check_parity, export, network_of, write_onnx  # noqa: E402
+from bolus.learn.export import card_of, check_parity, export, network_of, write_onnx  # noqa: E402
 from bolus.learn.networks import HEADS, build  # noqa: E402
 from bolus.learn.train import Run, train  # noqa: E402
 
@@ -98,3 +98,17 @@ def test_an_axis_that_the_exporter_fixes_is_refused(tmp_path):
     exporting._require_free(tmp_path / "net.onnx", ("cases", 4, 3))
     with pytest.raises(BadInput, match=r"(?s)any size.*pictures"):
         exporting._require_free(tmp_path / "net.onnx", ("cases", "pictures", 3))
+
+
+def test_a_network_is_not_written_over_by_its_card(tmp_path):
+    for name in ("net.json", "net"):
+        with pytest.raises(BadRecipe, match=r"\.onnx"):
+            export(TASKS["ica"], tmp_path, tmp_path / name)
+
+
+def test_a_training_without_an_epoch_has_no_card(tmp_path):
+    with pytest.raises(UnreadableFile, match="no finished epoch"):
+        card_of(TASKS["ica"], tmp_path)
+    (tmp_path / "log.csv").touch()
+    with pytest.raises(UnreadableFile, match="no epoch"):
+        card_of(TASKS["ica"], tmp_path)
