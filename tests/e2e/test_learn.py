@@ -220,3 +220,13 @@ def test_reference_maps_and_settings_are_chosen(tmp_path: Path) -> None:
     code, _, err = invoke("predict", "dsc-gan", tmp_path / "b", "-o", tmp_path / "d")
     assert code == 2
     assert "X-ray" in err
+
+
+def test_a_calibration_that_fails_leaves_the_one_before(tmp_path: Path) -> None:
+    kept = tmp_path / "run" / "calibration.json"
+    kept.parent.mkdir()
+    kept.write_text('{"temperature": 2.0}')
+    code, _, err = invoke("calibrate", "core-size", "--data", tmp_path, "--run", kept.parent)
+    assert code == 3
+    assert "recipe" in err
+    assert kept.read_text() == '{"temperature": 2.0}'

@@ -94,13 +94,19 @@ def network_of(task: Task, run: Path | None, weights: Path | None, threads: int)
 
 def _exported(task: Task, run: Path) -> Path:
     path, best = run / f"{task.name}.onnx", run / "best.safetensors"
-    if path.is_file() and best.is_file() and path.stat().st_mtime >= best.stat().st_mtime:
+    parts = [part for part in (best, run / "calibration.json") if part.is_file()]
+    if path.is_file() and best in parts and all(is_as_new(path, part) for part in parts):
         return path
     require_torch()
     from bolus.learn.export import export as write
 
     write(task, run, path)
     return path
+
+
+def is_as_new(made: Path, part: Path) -> bool:
+    """Tell whether a file was written after what it was made of."""
+    return made.stat().st_mtime >= part.stat().st_mtime
 
 
 def part_of(chosen: Manifest, run: Path | None, part: str) -> Manifest:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bolus.apps.learn.choices import recipe_of, require_torch, split_of, task_of
+from bolus.apps.learn.choices import network_of, recipe_of, require_torch, split_of, task_of
 from bolus.apps.learn.options import (
     Cases,
     Change,
@@ -104,7 +105,7 @@ def calibrate(
     quiet: Quiet = False,
 ) -> None:
     """Measure scaling, unsure band and input ranges of a classifier; `export` puts them into its card."""
-    from bolus.learn import calibrating, infer
+    from bolus.learn import calibrating
     from bolus.learn.cases import read_manifest
     from bolus.learn.splits import read_split
 
@@ -112,19 +113,17 @@ def calibrate(
     with terminal.reporting(), terminal.progress() as progress:
         chosen = task_of(name)
         require_torch()
-        (run / calibrating.CALIBRATION).unlink(missing_ok=True)
         from bolus.learn.export import export
 
-        path = run / f"{name}.onnx"
-        export(chosen, run, path)
-        network = infer.load(path, task=name, threads=threads)
+        network = network_of(chosen, run, None, threads)
+        network.card = replace(network.card, calibration={})  # what it says of itself is measured anew
         split = read_split(run / "split.json")
         others = read_manifest(more) if more else None
         found = calibrating.calibrate(
             chosen, network, read_manifest(cases), split, more=others, progress=progress
         )
         calibrating.write(found, run)
-        export(chosen, run, path)
+        export(chosen, run, run / f"{name}.onnx")
     low, high = found["unsure"]
     terminal.say(f"temperature {found['temperature']:.2f}, unsure from {low:.2f} to {high:.2f}: {run}")
 
