@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bolus.core.errors import BadRecipe
+from bolus.core.errors import BadInput, BadRecipe
 from bolus.learn.cases import Manifest
-from bolus.learn.experiments import EXPERIMENTS, Bench, conduct, training
+from bolus.learn.experiments import EXPERIMENTS, Bench, classifying, conduct, training
 from bolus.learn.experiments.masks import _variants
 from bolus.learn.experiments.perfusion import MAPS, Pair, _by_dice, _differences, _test
 from bolus.learn.experiments.training import ARMS
@@ -23,10 +23,10 @@ def _bench(tmp_path):
 
 
 def test_the_papers_have_their_experiments():
-    classifying = ("cross-validation", "ablation", "ensemble")
     assert tuple(EXPERIMENTS["ica"]) == ("augmentation", "data-split", "postprocess", "quantitative")
-    assert tuple(EXPERIMENTS["core-size"]) == classifying
-    assert tuple(EXPERIMENTS["thrombus"])[:3] == classifying
+    assert tuple(EXPERIMENTS["core-size"]) == ("cross-validation", "ablation", "ensemble")
+    # the paths that the ablation leaves out are those of the network of the paper on core size
+    assert tuple(EXPERIMENTS["thrombus"]) == ("cross-validation", "ensemble", "combinations", "readouts")
     assert tuple(EXPERIMENTS["ctp-unet"]) == ("cross-validation", "lesions", "dose")
     assert tuple(EXPERIMENTS["dsc-gan"]) == ("comparison", "fine-tuning")
 
@@ -36,6 +36,19 @@ def test_experiments_are_of_their_tasks(tmp_path):
         conduct("ensemble", _bench(tmp_path))
     with pytest.raises(BadRecipe, match="no such experiment of core-size"):
         conduct("augmentation", replace(_bench(tmp_path), task=task("core-size")))
+
+
+def test_no_paper_is_quoted_for_what_it_does_not_print(tmp_path):
+    for part in (0, 1):
+        assert "0.61" in classifying.printed(replace(_bench(tmp_path), task=task("core-size")))[part]
+        clots = classifying.printed(replace(_bench(tmp_path), task=task("thrombus")))[part]
+        assert clots.startswith("nothing")
+
+
+def test_experiments_refuse_cases_of_another_task(tmp_path):
+    other = Manifest(tmp_path, (), {"task": "core-size"})
+    with pytest.raises(BadInput, match="for another task"):
+        conduct("postprocess", replace(_bench(tmp_path), cases=other))
 
 
 def test_an_unknown_experiment_is_refused(tmp_path):

@@ -48,8 +48,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
         typer.Option(
             "--experiment",
             help="Of ica: augmentation, data-split (train), postprocess, quantitative; of classifiers "
-            "cross-validation, ablation, ensemble, combinations, readouts (train); of ctp-unet "
-            "cross-validation (trains), lesions, dose; of dsc-gan comparison, fine-tuning (train).",
+            "cross-validation, ensemble, of core-size also ablation, of thrombus also combinations, "
+            "readouts (train); of ctp-unet cross-validation (trains), lesions, dose; of dsc-gan comparison, "
+            "fine-tuning (train).",
         ),
     ] = "",
     studies: Annotated[

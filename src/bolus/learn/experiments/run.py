@@ -24,19 +24,21 @@ _CAROTID: Final[Mapping[str, Experiment]] = MappingProxyType(
         "quantitative": quantitative,
     }
 )
-_CLASSIFYING: Final[Mapping[str, Experiment]] = MappingProxyType(
-    {
-        "cross-validation": classifying.cross_validation,
-        "ablation": classifying.ablation,
-        "ensemble": classifying.ensemble,
-    }
-)
 EXPERIMENTS: Final[Mapping[str, Mapping[str, Experiment]]] = MappingProxyType(
     {
         "ica": _CAROTID,
         "arteries": _CAROTID,
-        "core-size": _CLASSIFYING,
-        "thrombus": {**_CLASSIFYING, "combinations": combining.combinations, "readouts": readouts},
+        "core-size": {
+            "cross-validation": classifying.cross_validation,
+            "ablation": classifying.ablation,
+            "ensemble": classifying.ensemble,
+        },
+        "thrombus": {
+            "cross-validation": classifying.cross_validation,
+            "ensemble": classifying.ensemble,
+            "combinations": combining.combinations,
+            "readouts": readouts,
+        },
         "ctp-unet": {
             "cross-validation": ctp.cross_validation,
             "lesions": ctp.lesions,
@@ -57,12 +59,16 @@ def conduct(name: str, bench: Bench) -> Finished:
     ------
     BadRecipe
         If the task has none of that name.
+    BadInput
+        If the cases are for another task.
     """
     table = EXPERIMENTS.get(bench.task.name, {})
     if name not in table:
         raise BadRecipe(
             f"no such experiment of {bench.task.name}", wanted=", ".join(table) or "none", found=name
         )
+    for cases in (bench.cases, *([bench.external] if bench.external else [])):
+        cases.require_task(bench.task.name)
     found = table[name](bench)
     stem = name.replace("-", "_")
     for figure, drawn in found.figures.items():
