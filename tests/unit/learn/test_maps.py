@@ -1,5 +1,6 @@
 """What map networks are shown lies on one grid, and their answers come back in units."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from bolus.learn.maps import CTP, DSC, on_grid
 from bolus.learn.tasks import TASKS
 
 RNG = np.random.default_rng(2)
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "concepts" / "learn.md"
 
 
 def case(plan=CTP, n_frames=20, dt=2.0, side=32, **extra):
@@ -124,6 +126,34 @@ def test_presets_are_as_printed():
     assert (before.size, before.epochs, ctp.epochs) == (128, 250, 50)
     assert (dsc.optimizer, dsc.lr, dsc.betas, dsc.batch) == ("adam", 1e-4, (0.5, 0.999), 4)
     assert (dsc.loss, dsc.loss_weight, dsc.critic, dsc.epochs) == ("l1", 1.0, "patchgan", 100)
+
+
+def test_the_page_tells_how_large_the_networks_are():
+    torch = pytest.importorskip("torch")
+    from bolus.learn.learner import channels_of
+    from bolus.learn.networks import build
+
+    text = PAGE.read_text(encoding="utf-8")
+    lines = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if " million |" in line]
+    told = {}
+    for _, _, names, _, sizes, *_ in lines:
+        presets = [name.replace("`-matched`", "`paper-pix2pix-matched`") for name in names.split(", ")]
+        numbers = [float(size) for size in sizes.removesuffix(" million").split(", ")]
+        told |= dict(zip(presets, numbers, strict=False))
+    task, found = TASKS["dsc-gan"], {}
+    with torch.device("meta"):
+        for name in (
+            "wide",
+            "wide-pix2pix",
+            "paper-pix2pix",
+            "paper-pix2pix-matched",
+            "code-pix2pix-matched",
+        ):
+            recipe = task.presets[name]
+            network = build(recipe.network, channels_of(task, recipe), recipe.options)
+            found[f"`{name}`"] = sum(p.numel() for p in network.parameters()) / 1e6
+    # the names that both tasks have are told of the later one, which this is
+    assert found == {name: pytest.approx(told[name], abs=0.006) for name in found}
 
 
 def test_arms_are_of_one_size():
