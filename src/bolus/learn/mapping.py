@@ -41,7 +41,8 @@ class Reach:
     dt_s, widest_dt_s
         Longest interval between frames in training (both sites), and the longest that is taken [s].
     length_s, least_s
-        Shortest scan from where contrast arrives in training, and the shortest that is taken [s].
+        Shortest stretch that networks were shown in training, and the shortest that is taken [s]. It begins
+        10 s before contrast arrives, or with the scan.
     head_mm
         Least and greatest width and length of the inside of the skull, along x and y [mm].
     tissue_hu
@@ -153,7 +154,9 @@ class Mapping2D:
             yield _beyond(Severity.WARN, f"frames {dt_s:.2g} s apart, more than {reach.dt_s:g} s", dt_s)
         if length_s < reach.length_s:
             yield _beyond(
-                Severity.WARN, f"{length_s:.0f} s of contrast, under {reach.length_s:g} s", length_s
+                Severity.WARN,
+                f"{length_s:.0f} s from {_LEAD_S:g} s before contrast on, under {reach.length_s:g} s",
+                length_s,
             )
         for what, value, (low, high), unit in self._measures(scan):
             if not low <= value <= high:

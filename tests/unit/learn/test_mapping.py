@@ -130,6 +130,13 @@ def test_a_scan_a_little_beyond_the_training_is_warned_of():
     assert any(f.code == "NETWORK_RANGE" and f.severity is Severity.WARN for f in result.findings)
 
 
+def test_a_short_scan_is_told_how_long_the_network_was_shown_it():
+    result, _ = mapped(ct(**SMALL, n_frames=20, dt=1.5), UNET)
+    (short,) = (f for f in result.findings if f.code == "NETWORK_RANGE")
+    assert short.value == pytest.approx(28.5, abs=4.0)
+    assert "s from 10 s before contrast on" in short.text
+
+
 def test_no_map_is_made_without_a_bolus(study):
     still = replace(study.series, frames=np.repeat(study.series.frames[..., :4], 8, axis=3))
     with pytest.raises(NoBolus):
