@@ -87,6 +87,14 @@ def test_a_perfect_network_agrees_with_the_reference(manifest, tmp_path):
     assert (tmp_path / "lesions.md").read_text().count("|") > 50
 
 
+def test_slices_of_a_patient_are_put_together_in_whatever_order_a_table_lists_them(manifest, tmp_path):
+    mixed = replace(manifest, entries=(*manifest.entries[::2], *manifest.entries[1::2]))
+    found = conduct("lesions", bench(mixed, tmp_path / "a", lambda case: case.target))
+    told = conduct("lesions", bench(manifest, tmp_path / "b", lambda case: case.target))
+    assert found.numbers["volumes_ml"] == told.numbers["volumes_ml"]
+    assert len(found.numbers["volumes_ml"]) == 6
+
+
 def test_a_biased_network_is_seen_to_be_biased(manifest, tmp_path):
     def late(case):
         maps = case.target.copy()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from itertools import combinations, groupby
+from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
@@ -198,9 +198,8 @@ def _cases(manifest: Manifest) -> Iterator[Case]:
 
 def _patients(manifest: Manifest) -> Iterator[tuple[list[Case], int]]:
     """Yield the slices of each patient, and how many patients there are."""
-    n = len(manifest.patients)
-    for _, cases in groupby(_cases(manifest), key=lambda case: case.patient):
-        yield list(cases), n
+    for patient in manifest.patients:
+        yield list(_cases(manifest.of((patient,)))), len(manifest.patients)
 
 
 def _outlined(bench: Bench, network: Network, cases: list[Case]) -> dict[str, dict[str, Mask]]:
