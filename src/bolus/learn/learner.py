@@ -178,7 +178,8 @@ def channels_of(task: Task, recipe: TrainRecipe) -> int:
 def _optimizer(recipe: TrainRecipe, network: Any) -> Any:
     shared = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
     if recipe.optimizer == "rmsprop":
-        return torch.optim.RMSprop(network.parameters(), momentum=recipe.momentum, **shared)
+        only = {"momentum": recipe.momentum, "alpha": recipe.alpha}
+        return torch.optim.RMSprop(network.parameters(), **only, **shared)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
     return kind(network.parameters(), betas=tuple(recipe.betas), **shared)
 

@@ -31,8 +31,9 @@ class TrainRecipe:
         Its optimiser and step are those of the network.
     augment
         Names of `bolus.learn.augment.AUGMENTATIONS`, in order.
-    optimizer, lr, momentum, betas, weight_decay
-        `rmsprop`, `adam` or `adamw`, and its step. Momentum is of RMSprop, betas are of the other two.
+    optimizer, lr, momentum, alpha, betas, weight_decay
+        `rmsprop`, `adam` or `adamw`, and its step. Momentum and alpha, the part of mean squares that a step
+        keeps (PyTorch 0.99, Keras 0.9), are of RMSprop, betas are of the other two.
     schedule
         `plateau`: times `factor` after `patience` epochs without a better validation score, down to `min_lr`;
         `cosine`: half a cosine over the budget, down to `min_lr`; `constant`.
@@ -68,6 +69,7 @@ class TrainRecipe:
     optimizer: Literal["rmsprop", "adam", "adamw"] = "adamw"
     lr: float = 2e-3
     momentum: float = 0.9
+    alpha: float = 0.99
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 1e-2
     schedule: Literal["plateau", "cosine", "constant"] = "cosine"
@@ -95,6 +97,7 @@ class TrainRecipe:
         _require("factor", 0 < self.factor < 1, "above 0, below 1", self.factor)
         for name in ("momentum", "weight_decay", "min_lr"):
             _require(name, getattr(self, name) >= 0, "0 or more", getattr(self, name))
+        _require("alpha", 0 <= self.alpha < 1, "0 or more, below 1", self.alpha)
         _require("betas", _are_betas(self.betas), "two numbers, each 0 or more, below 1", self.betas)
         _require("average", 0 <= self.average < 1, "0 or more, below 1", self.average)
         _require("minutes", self.minutes is None or self.minutes > 0, "a positive number", self.minutes)
@@ -119,7 +122,7 @@ _KINDS = {
         ("size", "epochs", "batch", "accumulate", "patience", "stop_after", "seed"), (int, "a whole number")
     ),
     **dict.fromkeys(
-        ("lr", "loss_weight", "momentum", "weight_decay", "factor", "min_lr", "average", *_OPTIONAL),
+        ("lr", "loss_weight", "momentum", "alpha", "weight_decay", "factor", "min_lr", "average", *_OPTIONAL),
         (float, "a number"),
     ),
     **dict.fromkeys(("network", "loss", "critic"), (str, "a name")),

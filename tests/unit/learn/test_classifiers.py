@@ -1,5 +1,7 @@
 """The two classifiers are those of their papers, take runs of any length, and leave PyTorch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,8 @@ from bolus.learn.tasks import TASKS
 torch = pytest.importorskip("torch")
 
 from bolus.learn.augment import augmentation  # noqa: E402
+from bolus.learn.crew import Crew  # noqa: E402
+from bolus.learn.learner import fresh_learner  # noqa: E402
 from bolus.learn.losses import LOSSES  # noqa: E402
 from bolus.learn.networks import HEADS, build  # noqa: E402
 from bolus.learn.networks.pointer import _parts, _parts_of_any, minima  # noqa: E402
@@ -358,3 +362,18 @@ def test_members_learn_from_parts_of_a_batch_and_answer_together():
     torch.testing.assert_close(learning, torch.cat([own[0][:3], own[1][3:]]))
     torch.testing.assert_close(asked, (own[0] + own[1]) / 2)
     assert not torch.equal(own[0], own[1])
+
+
+def test_the_core_size_network_is_trained_with_the_defaults_of_keras():
+    paper = TASKS["core-size"].preset("paper")
+    small = replace(paper, options={"cnn": "small_vgg"})
+    (group,) = fresh_learner(
+        TASKS["core-size"], small, Crew(0, 1, torch.device("cpu"))
+    ).optimizer.param_groups
+    assert (group["lr"], group["alpha"], group["momentum"]) == (1e-3, 0.9, 0.0)
+    carotid = fresh_learner(
+        TASKS["ica"],
+        replace(TASKS["ica"].preset("paper"), options={"width": 2}),
+        Crew(0, 1, torch.device("cpu")),
+    )
+    assert carotid.optimizer.param_groups[0]["alpha"] == 0.99

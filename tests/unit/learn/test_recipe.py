@@ -44,6 +44,7 @@ def test_the_paper_s_recipe_is_as_printed():
         {"factor": 1.0},
         {"weight_decay": -0.1},
         {"momentum": -0.1},
+        {"alpha": 1.0},
         {"betas": (0.9, 1.0)},
     ],
 )

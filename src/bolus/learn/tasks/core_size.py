@@ -39,6 +39,7 @@ _CORE_PAPER: Final = TrainRecipe(
     optimizer="rmsprop",
     lr=1e-3,
     momentum=0.0,
+    alpha=0.9,  # of Keras, in which the authors trained with its defaults
     weight_decay=0.0,
     schedule="constant",
     stop_after=200,
