@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bolus.core.errors import BolusError
 from bolus.core.recipe import DEFAULT, Recipe
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from bolus.read import load
 
 __version__ = "0.1.0"
-__all__ = ["DEFAULT", "Recipe", "__version__", "load", "run", "write"]
+__all__ = ["DEFAULT", "BolusError", "Recipe", "__version__", "load", "run", "write"]
 
 _HOMES = {"load": "bolus.read", "run": "bolus.pipeline", "write": "bolus.export"}
 
@@ -30,3 +31,8 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module  # noqa: PLC0415 - kept off the quick path
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Name the stages too, which completion would not find before they are asked for."""
+    return sorted({*globals(), *__all__})

@@ -18,6 +18,10 @@ def test_every_export_is_real(name: str) -> None:
     assert not [x for x in getattr(module, "__all__", []) if not hasattr(module, x)]
 
 
+def test_completion_finds_what_is_imported_late() -> None:
+    assert {"load", "run", "write", "BolusError"} <= {*bolus.__all__} <= {*dir(bolus)}
+
+
 @pytest.mark.parametrize("name", PACKAGES)
 def test_every_exported_function_is_documented(name: str) -> None:
     module = importlib.import_module(name)
