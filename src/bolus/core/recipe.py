@@ -168,8 +168,17 @@ def _check(choice: Field[Any], value: Any, hint: str) -> None:
     is_count = int in wanted and float not in wanted
     if wrong_kind or (is_number and not (0 < value < 1e6 or (is_count and value == 0))):
         above = "a whole number from 0 on" if is_count else "a number above 0"
-        wanted_text = above if is_number or is_count else choice.metadata["help"].rstrip(".")
+        wanted_text = above if {int, float} & {*wanted} else choice.metadata["help"].rstrip(".")
         raise BadRecipe(f"{choice.name} is out of range", wanted=wanted_text, found=repr(value))
 
 
 DEFAULT = Recipe()
+
+
+def _described(choice: Field[Any]) -> str:
+    return f"{choice.name}\n    {choice.metadata['help']} Default: `{getattr(DEFAULT, choice.name)!r}`."
+
+
+Recipe.__doc__ = "\n".join(
+    [f"{Recipe.__doc__}\n", "Parameters", "----------", *map(_described, fields(Recipe))]
+)

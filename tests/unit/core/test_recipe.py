@@ -1,5 +1,8 @@
 """A recipe survives its file and refuses what it does not know."""
 
+import inspect
+from dataclasses import fields
+
 import pytest
 
 from bolus.core.errors import BadRecipe, MissingTag
@@ -36,6 +39,18 @@ def test_unknown_options_are_named(sections: dict[str, object]) -> None:
 def test_values_of_the_wrong_kind_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(BadRecipe, match="out of range"):
         Recipe(**wrong)
+
+
+def test_a_word_is_wanted_where_a_word_belongs() -> None:
+    with pytest.raises(BadRecipe, match=r"wanted Deconvolution: auto \(posterior.*found 3"):
+        Recipe(method=3)  # type: ignore[arg-type]
+
+
+def test_help_tells_every_choice_and_its_default() -> None:
+    text = inspect.getdoc(Recipe) or ""
+    assert "Parameters\n----------\nseries\n    Series to use" in text
+    assert not [f.name for f in fields(Recipe) if f"\n{f.name}\n    {f.metadata['help']}" not in text]
+    assert "Default: `'rigid'`." in text
 
 
 def test_a_count_may_be_0_and_survives_its_file() -> None:
