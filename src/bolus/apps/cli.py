@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from bolus.core.result import Result
     from bolus.deconvolve import Place
     from bolus.pipeline import Classifier
-    from bolus.read import ReadOptions
 
 app = typer.Typer(
     name="bolus",
@@ -150,7 +149,7 @@ def _results(
     progress("read", 0, 1)
     searched = recipe.aif in {"auto", "kmeans", "tissue", "physics"}
     one_view = not searched  # a mask or a place belongs to one of them
-    options = _reading(recipe)
+    options = read.ReadOptions.of(recipe)
     found = (read.load(study, options=options),) if one_view else read.load_views(study, options=options)
     progress("read", 1, 1)
     is_xray = found[0].modality is Modality.XA
@@ -194,21 +193,6 @@ def _require_files(recipe: Recipe) -> None:
             )
 
 
-def _reading(recipe: Recipe) -> ReadOptions:
-    """Return what a recipe says about reading."""
-    from bolus.read import ReadOptions
-
-    wanted = recipe.modality.upper()
-    if wanted and wanted not in set(Modality):
-        raise BadRecipe("unknown modality", wanted="ct, mr or xa", found=recipe.modality)
-    return ReadOptions(
-        series=recipe.series or None,
-        modality=Modality(wanted) if wanted else None,
-        dt_s=recipe.dt,
-        te_ms=recipe.te_ms,
-    )
-
-
 def _read_recipe(file: Path) -> Recipe:
     import tomllib
 
@@ -234,7 +218,7 @@ def info(
 
     terminal = Terminal(as_json=as_json)
     with terminal.reporting():
-        options = _reading(_recipe(None, {"series": series, "modality": modality, "dt": dt}))
+        options = read.ReadOptions.of(_recipe(None, {"series": series, "modality": modality, "dt": dt}))
         survey = read.survey(study, options=options)
         if as_json:
             terminal.document(survey.as_dict())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+from bolus.core.errors import BadRecipe
 from bolus.core.finding import Progress, silent
 from bolus.core.recipe import DEFAULT, Recipe
 from bolus.core.result import Result
@@ -17,6 +19,8 @@ from bolus.pipeline.volume import run_volume
 from bolus.pipeline.without_artery import require_artery
 
 __all__ = ["Classifier", "Mapped", "Mapper", "Mappers", "Scan", "Seen", "Segment", "require_artery", "run"]
+
+_SAME_STEP: Final = 0.01
 
 
 def run(  # noqa: PLR0913  options, by keyword
@@ -36,7 +40,8 @@ def run(  # noqa: PLR0913  options, by keyword
     series
         As `bolus.load` gives it.
     recipe
-        Every choice; `bolus.DEFAULT` unless given.
+        Every choice; `bolus.DEFAULT` unless given. Those about reading (`series`, `modality`, `dt`) are for
+        `bolus.load`, as `bolus.read.ReadOptions.of(recipe)`.
     place
         What puts curves on a device, such as `bolus.learn.on_device("cuda")`; None works in memory.
     carotid
@@ -59,8 +64,9 @@ def run(  # noqa: PLR0913  options, by keyword
     BadInput
         If no maps can be made of this series: the message says why and what to do.
     BadRecipe
-        If an option is unknown or does not go with this series.
+        If an option is unknown or does not go with this series, such as a `dt` that it was not read with.
     """
+    _require_read(series, recipe)
     require_fitting(classifiers, series.modality)
     if series.modality is Modality.XA:
         return run_angiogram(
@@ -68,4 +74,23 @@ def run(  # noqa: PLR0913  options, by keyword
         )
     return run_volume(
         series, recipe, place=place, mappers=mappers, classifiers=classifiers, progress=progress
+    )
+
+
+def _require_read(series: Series, recipe: Recipe) -> None:
+    """Refuse choices about reading that the series was not read with: they would do nothing."""
+    wanted, found = recipe.modality.upper(), series.modality.value
+    if wanted and wanted != found:
+        raise _read_otherwise("modality", recipe.modality, f"a series of {found}")
+    step = series.median_dt
+    if recipe.dt and abs(step - recipe.dt) > _SAME_STEP * recipe.dt:
+        raise _read_otherwise("dt", f"{recipe.dt:g} s", f"frames {step:g} s apart")
+
+
+def _read_otherwise(name: str, asked: str, found: str) -> BadRecipe:
+    return BadRecipe(
+        f"{name} is a choice of reading, and the series was not read with it",
+        wanted=asked,
+        found=found,
+        remedy="Read it with bolus.load(STUDY, options=bolus.read.ReadOptions.of(recipe)).",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bolus.core.errors import BadRecipe
+from bolus.core.recipe import Recipe
 from bolus.core.units import Modality
 
 _LONGEST_DT_S, _LONGEST_TE_MS = 60.0, 1000.0
@@ -40,6 +41,25 @@ class ReadOptions:
     def __post_init__(self) -> None:
         _check("dt", self.dt_s, _LONGEST_DT_S, "s")
         _check("te", self.te_ms, _LONGEST_TE_MS, "ms")
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> ReadOptions:
+        """Return what a recipe says about reading: its section `read`.
+
+        Raises
+        ------
+        BadRecipe
+            If its modality is unknown, or a number is out of range.
+        """
+        wanted = recipe.modality.upper()
+        if wanted and wanted not in set(Modality):
+            raise BadRecipe("unknown modality", wanted="ct, mr or xa", found=recipe.modality)
+        return cls(
+            series=recipe.series or None,
+            modality=Modality(wanted) if wanted else None,
+            dt_s=recipe.dt,
+            te_ms=recipe.te_ms,
+        )
 
 
 def _check(name: str, value: float | None, longest: float, unit: str) -> None:
