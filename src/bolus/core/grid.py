@@ -76,6 +76,11 @@ class Grid:
         return float(x), float(y), float(z)
 
     @property
+    def size_words(self) -> str:
+        """Shape in words for people, such as `256 x 256 x 16`."""
+        return " x ".join(map(str, self.shape))
+
+    @property
     def voxel_ml(self) -> float:
         """Volume of one voxel [mL]; right for sheared (tilted gantry) grids as well."""
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0

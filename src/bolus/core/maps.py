@@ -81,6 +81,13 @@ class Map:
         self.grid.require_shape(self.values.shape, f"the {self.name} map")
         object.__setattr__(self, "values", locked(self.values))
 
+    def __repr__(self) -> str:
+        known = self.values[np.isfinite(self.values)]
+        middle = f", median {np.median(known):.3g}" if known.size else ""
+        return (
+            f"<{self.name} [{self.unit}], {self.grid.size_words} voxels, {known.size} with a value{middle}>"
+        )
+
     def n_failed(self, mask: Mask) -> int:
         """Count voxels of a mask that hold no number."""
         return int(np.count_nonzero(~np.isfinite(self.values[mask])))

@@ -145,6 +145,11 @@ class Result:
     versions: Mapping[str, str]
     research: tuple[ResearchResult, ...] = ()
 
+    def __repr__(self) -> str:
+        volumes = {} if self.lesions is None else self.lesions.volumes_ml
+        said = [", ".join(self.maps), *(f"{name} {ml:.0f} mL" for name, ml in volumes.items())]
+        return f"<{self.modality} result: {'; '.join(said)}; verdict {self.verdict}>"
+
     @property
     def verdict(self) -> Severity:
         """The worst severity among the findings; `INFO` when there is nothing worse."""

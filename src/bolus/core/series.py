@@ -140,6 +140,12 @@ class Series:
         object.__setattr__(self, "frames", locked(self.frames))
         object.__setattr__(self, "times", check_times(self.times, self.n_frames, self.grid.shape[2]))
 
+    def __repr__(self) -> str:
+        return (
+            f"<{self.modality} series, {self.grid.size_words} voxels, {self.n_frames} frames "
+            f"over {np.ptp(self.times):.1f} s [{self.unit}]>"
+        )
+
     @property
     def n_frames(self) -> int:
         """Number of time points."""

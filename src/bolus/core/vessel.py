@@ -56,6 +56,12 @@ class VesselCurve:
         object.__setattr__(self, "times", locked(np.asarray(self.times, dtype=np.float64)))
         object.__setattr__(self, "values", locked(np.asarray(self.values, dtype=np.float64)))
 
+    def __repr__(self) -> str:
+        at = int(np.argmax(self.values))
+        return (
+            f"<{self.name}, peak {self.values[at]:.3g} {self.unit} at {self.times[at]:.1f} s, {self.origin}>"
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Vessels:
