@@ -9,7 +9,7 @@ import numpy as np
 
 from bolus.core.recipe import Recipe
 from bolus.core.result import Result
-from bolus.core.units import KAPPA_H, TISSUE_DENSITY_G_ML, Modality
+from bolus.core.units import KAPPA_H, TISSUE_DENSITY_G_ML, Modality, Unit
 from bolus.export import words
 
 _WU: Final = "Wu et al. 2003, doi:10.1002/mrm.10522"
@@ -92,10 +92,12 @@ def _series(result: Result) -> str:
     spacing = " x ".join(f"{s:.3g}" for s in result.grid.spacing_mm)
     version = result.versions.get("bolus", "")
     own = ", each slice with its own clock" if times.ndim == 2 else ""
+    xray = result.modality is Modality.XA
+    what = f"{'An' if xray else 'A'} {words.MODALITIES[result.modality]} series of {times.shape[-1]} frames"
+    slices = "" if xray else f"{result.grid.shape[2]} slices, "
     return (
-        f"A {words.MODALITIES[result.modality]} series of {times.shape[-1]} frames (median interval "
-        f"{words.number(dt, 2, 's')}{own}; {result.grid.shape[2]} slices, voxels {spacing} mm) was processed "
-        f"with bolus {version}."
+        f"{what} (median interval {words.number(dt, 2, 's')}{own}; {slices}voxels {spacing} mm) was "
+        f"processed with bolus {version}."
     )
 
 
@@ -103,7 +105,8 @@ def _steps(result: Result) -> tuple[str, ...]:
     if not result.steps:
         return ()
     listed = "; ".join(step.rstrip(".") for step in result.steps)
-    noise = words.number(result.noise, 2, result.curves.unit.value)
+    unit = result.curves.unit
+    noise = words.number(result.noise, 4 if unit is Unit.NAT else 2, unit.value)
     return (f"Steps on the images, in order: {listed}.", f"Noise of one sample before the bolus: {noise}.")
 
 

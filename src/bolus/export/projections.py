@@ -12,17 +12,18 @@ from markupsafe import Markup
 from bolus.core.finding import Severity
 from bolus.core.result import Result
 from bolus.export import layout, research, words
-from bolus.export.methods import describe_methods
+from bolus.export.methods import Methods, describe_methods
 from bolus.export.report import acquisition, page, spread, vessel_rows
 from bolus.export.summary import motion_words
 
 _CAPTIONS: Final = {
     "minip": "Greatest contrast of each pixel over the run, dark as in a minimum-intensity projection. "
-    "Red: the artery that the maps are relative to. Blue ring: a place that a classifier points at.",
+    "Red: the artery that the maps are relative to.",
     "curves": "Contrast in that artery, and the mean of what is no vessel. Shaded: frames before the bolus.",
     "maps": "Maps in fixed windows; black: no contrast above the noise.",
     "motion": "Motion that was found and undone, frame by frame.",
 }
+_RING: Final = " Blue ring: a place that a classifier points at."
 
 
 def render(views: Sequence[tuple[Result, Mapping[str, bytes]]]) -> str:
@@ -50,13 +51,32 @@ def render(views: Sequence[tuple[Result, Mapping[str, bytes]]]) -> str:
         reasons=list(dict.fromkeys(reason for r in results for reason in words.reasons(r))),
         views=[_view(result, drawn) for result, drawn in views],
         regions=_regions(results),
-        methods=describe_methods(first),
+        methods=_methods(results),
         timings=[(words.view(r) or "run", words.number(sum(r.timings_s.values()), 1, "s")) for r in results],
         total=words.number(seconds, 1, "s"),
         versions=list(first.versions.items()),
-        captions=_CAPTIONS,
+        captions=_captions(results),
         research_notice=research.NOTICE,
     )
+
+
+def _captions(results: Sequence[Result]) -> dict[str, str]:
+    marked = any(answer.markers for result in results for answer in result.research)
+    return _CAPTIONS | {"minip": _CAPTIONS["minip"] + (_RING if marked else "")}
+
+
+def _methods(results: Sequence[Result]) -> Methods:
+    """Describe what was done to the first view, and what was otherwise in the other."""
+    told = describe_methods(results[0])
+    if len(results) == 1:
+        return told
+    sentences, references = [f"{words.view(results[0])}:", *told.sentences], dict.fromkeys(told.references)
+    for result in results[1:]:
+        other = describe_methods(result)
+        apart = [sentence for sentence in other.sentences if sentence not in told.sentences]
+        sentences += [f"{words.view(result)}, where it differs:", *apart] if apart else []
+        references |= dict.fromkeys(other.references)
+    return Methods(tuple(sentences), tuple(references))
 
 
 def _view(result: Result, drawn: Mapping[str, bytes]) -> dict[str, Any]:
