@@ -9,9 +9,11 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+import typer
 
 import bolus
 from bolus import validate
+from bolus.apps.cli import app
 from bolus.core import errors
 from bolus.core.recipe import DEFAULT, Recipe
 from bolus.core.units import Modality
@@ -19,14 +21,6 @@ from bolus.deconvolve import METHODS
 from bolus.physics.transport import RESIDUES, tissue_curves, unit_flow
 from bolus.validate.tables import TABLES, Table
 
-COMMANDS = [
-    [], ["run"], ["info"], ["phantom"], ["phantom", "kudo"], ["phantom", "ct"], ["phantom", "mr"],
-    ["phantom", "xa"], ["cohort"], ["validate"], ["learn"], ["learn", "tasks"], ["learn", "data"],
-    ["learn", "data", "simulate"], ["learn", "data", "manifest"], ["learn", "data", "import-dias"],
-    ["learn", "data", "import-maps"],
-    ["learn", "data", "split"],
-    ["learn", "train"], ["learn", "evaluate"], ["learn", "predict"], ["learn", "export"],
-]  # fmt: skip
 MEASURED = ("physics", "deconvolve", "quantify", "validate")
 """Packages whose source decides how accurate methods are."""
 
@@ -41,11 +35,17 @@ def write_all(folder: Path) -> None:
     write_accuracy(folder)
 
 
+def paths(command: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return the words of a command and of all below it."""
+    below = getattr(command, "commands", {})
+    return [path, *(found for name, one in below.items() for found in paths(one, (*path, name)))]
+
+
 def commands() -> str:
     """Return the help of every command, as a terminal shows it."""
     environment = os.environ | {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
     parts = []
-    for command in COMMANDS:
+    for command in paths(typer.main.get_command(app)):
         program = [sys.executable, "-m", "bolus", *command, "--help"]
         text = subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own program
         parts.append(f"## `{' '.join(['bolus', *command])}`\n\n```text\n{text.strip()}\n```\n")

@@ -40,6 +40,14 @@ def generated() -> ModuleType:
     return module
 
 
+def test_the_reference_has_the_help_of_every_command() -> None:
+    found = generated().paths(typer.main.get_command(app))
+
+    assert {(), ("run",), ("phantom", "xa"), ("learn", "guard"), ("learn", "data", "import-maps")} <= {*found}
+    assert len(found) == len(set(found)) > 20
+    assert "{include} ../generated/cli.md" in (ROOT / "docs/reference/cli.md").read_text("utf-8")
+
+
 def test_every_choice_of_the_recipe_is_documented() -> None:
     rows = {row.split(" | ")[1]: row for row in generated().choices().splitlines()[2:]}
 
