@@ -10,6 +10,7 @@ from typing import Final
 
 from bolus.core.errors import AmbiguousSeries, BadInput, NoSeries, UnreadableFile
 from bolus.core.finding import Finding, Severity
+from bolus.core.units import Modality
 from bolus.read.files import Rejected
 from bolus.read.found import Found
 from bolus.read.options import ReadOptions
@@ -17,6 +18,7 @@ from bolus.read.survey import Candidate
 from bolus.read.text import plain
 
 _DAMAGE: Final = ("truncated", "damaged", "may not be opened", "claims", "an absurd")
+_BOTH_VIEWS: Final = " From Python, bolus.read.load_views reads both views of an X-ray run."
 _FEW: Final = 0.05  # share of a series' files that may be damaged, and one always
 
 
@@ -96,7 +98,8 @@ def _best(pool: Sequence[Found], study: Study, together: Callable[[Found, Found]
             wanted="one",
             found=names,
             where=study.where,
-            remedy="Choose one with --series (its name here, UID, number, description or file name).",
+            remedy="Choose one with --series (its name here, UID, number, description or file name)."
+            + (_BOTH_VIEWS if best.candidate.modality is Modality.XA else ""),
         )
     return best
 

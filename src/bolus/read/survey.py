@@ -70,7 +70,9 @@ class Candidate:
         """Return how to speak of it in a message."""
         number = f"series {self.number}" if self.number is not None else "a series"
         text = f" '{self.description}'" if self.description else ""
-        return f"{number}{text} ({self.modality}, {self.shape[2]} slices x {self.shape[3]} frames)"
+        views = [word for word in self.xray.split(", ") if word in {"AP", "LAT"} or word.startswith("plane ")]
+        kind = ", ".join([*views, ""]) if self.xray else f"{self.shape[2]} slices x "
+        return f"{number}{text} ({self.modality}, {kind}{self.shape[3]} frames)"
 
     def with_times(self, times: Times, clock: str, findings: Sequence[Finding]) -> Candidate:
         """Return the candidate with what its clock tells.

@@ -241,8 +241,9 @@ def test_two_views_of_one_injection_are_kept_together_ap_first(tmp_path, dicom):
     assert [c.would_use for c in seen.candidates] == [True, True]
     assert "its other view" in seen.verdict
     assert "LAT" in " ".join(c.xray for c in seen.candidates)
-    with pytest.raises(AmbiguousSeries):
+    with pytest.raises(AmbiguousSeries, match=r"XA, LAT, 12.*XA, AP, 12.*load_views") as told:
         load(tmp_path)
+    assert all(f"--series {c.name}" in told.value.found for c in seen.candidates)
 
 
 def test_planes_tell_views_apart_where_angles_do_not(tmp_path, dicom):
