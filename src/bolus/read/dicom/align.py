@@ -90,6 +90,18 @@ class _Chain:
         """Return when a slice was taken at every frame, from the frames that are known of it."""
         return self.frames + np.interp(self.frames, known[0], known[1] - known[0])
 
+    def complete(
+        self, neighbour: tuple[Float64s, Float64s], labels: Float64s, times: Float64s
+    ) -> tuple[Float64s, Float64s]:
+        """Return all frames and when a slice was taken at each: as measured, else as its neighbour was.
+
+        In a shuttle scan a slice is early in one frame and late in the next. What it lacks must be told
+        from the same frame of its neighbour, not from its own frames before and after.
+        """
+        expected = self.predict(neighbour)
+        late = times - expected[np.searchsorted(self.frames, labels)]
+        return self.frames, expected + np.interp(self.frames, labels, late)
+
     def add(self, times: Float64s, expected: Float64s) -> tuple[NDArray[np.intp], Float64s]:
         """Give each image of a slice the frame it is nearest to, and make frames of the others.
 
@@ -137,21 +149,23 @@ def _chain(slices: Sequence[Float64s], tolerance: float) -> Alignment:
     start = max(range(n_slices), key=lambda k: (len(slices[k]), -abs(k - n_slices // 2)))
     chain = _Chain(slices[start].copy(), tolerance)
     kept: dict[int, NDArray[np.intp]] = {start: np.arange(len(slices[start]))}
+    labels: dict[int, Float64s] = {start: slices[start]}
     known: dict[int, tuple[Float64s, Float64s]] = {start: (slices[start], slices[start])}
     for k in [*range(start + 1, n_slices), *range(start - 1, -1, -1)]:
         before = known[k - 1 if k > start else k + 1]
-        kept[k], labels = chain.add(slices[k], chain.predict(before))
-        known[k] = (labels, slices[k][kept[k]])
-    return _tabulate(slices, chain, kept, known)
+        kept[k], labels[k] = chain.add(slices[k], chain.predict(before))
+        known[k] = chain.complete(before, labels[k], slices[k][kept[k]])
+    return _tabulate(slices, chain, kept, labels, known)
 
 
 def _tabulate(
     slices: Sequence[Float64s],
     chain: _Chain,
     kept: dict[int, NDArray[np.intp]],
+    labels: dict[int, Float64s],
     known: dict[int, tuple[Float64s, Float64s]],
 ) -> Alignment:
-    held = np.sum([np.isin(chain.frames, known[k][0]) for k in range(len(slices))], axis=0)
+    held = np.sum([np.isin(chain.frames, labels[k]) for k in range(len(slices))], axis=0)
     chain.frames = chain.frames[held >= _COMMON * len(slices)]
     if not chain.frames.size:
         raise NotAligned("the slices share no frames")
@@ -159,10 +173,10 @@ def _tabulate(
     times = np.empty(table.shape)
     for k in range(len(slices)):
         times[k] = chain.predict(known[k])
-        shared = np.isin(known[k][0], chain.frames)
-        columns = np.searchsorted(chain.frames, known[k][0][shared])
+        shared = np.isin(labels[k], chain.frames)
+        columns = np.searchsorted(chain.frames, labels[k][shared])
         table[k, columns] = kept[k][shared]
-        times[k, columns] = known[k][1][shared]
+        times[k, columns] = slices[k][kept[k][shared]]
     if (np.diff(times, axis=1) <= 0).any():
         raise NotAligned("the slices' times do not line up")
     surplus = sum(len(s) for s in slices) - int((table >= 0).sum())

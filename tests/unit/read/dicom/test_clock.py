@@ -295,6 +295,23 @@ def test_a_shuttle_scan_with_a_missing_image_is_filled_at_its_place(tmp_path, di
     assert series.frame(6)[2, 3, 3] == dicom.value(2, 3, 3, 6)
 
 
+def test_missing_images_of_a_shuttle_scan_cost_no_others(tmp_path, dicom):
+    missing = {(3, 5), (9, 11), (12, 8), (6, 14)}
+
+    def shuttle(image, k, t):
+        image.AcquisitionTime = dicom.time(36000 + shuttle_time(k, t, n=16))
+
+    series = load(dicom.series(tmp_path / "s", shuttle, slices=16, frames=20, missing=missing))
+    expected = np.array([[shuttle_time(k, t, n=16) for t in range(20)] for k in range(16)])
+    assert next(f for f in series.findings if f.code == "MISSING_SLICES").value == len(missing)
+    assert "EXTRA_IMAGES" not in codes(series)
+    there = np.ones(expected.shape, dtype=bool)
+    there[tuple(np.transpose(list(missing)))] = False
+    apart = np.abs(series.times - (expected - expected.min()))
+    assert apart[there].max() < 1e-5
+    assert apart.max() < 0.5  # told by the neighbour: an interpolation in time would be 2 s and more off
+
+
 def test_jog_mode_alternates_two_slabs(tmp_path, dicom):
     def jog(image, k, t):
         image.AcquisitionTime = dicom.time(36000 + 2.8 * t + 1.4 * (k >= 4))
