@@ -26,8 +26,8 @@ from bolus.read.dicom.stack import Stack
 
 TRUST: Final = (
     "FrameAcquisitionDateTime", "FrameReferenceDateTime", "AcquisitionDateTime", "AcquisitionTime",
-    "FrameTimeVector", "FrameTime", "DynamicScanBeginTime", "TriggerTime", "RTIA", "DeltaStartTime",
-    "TemporalPositionTimeOffset", "TemporalResolution", "FrameTimeVector" + IN_SECONDS,
+    "MidScanTime", "FrameTimeVector", "FrameTime", "DynamicScanBeginTime", "TriggerTime", "RTIA",
+    "DeltaStartTime", "TemporalPositionTimeOffset", "TemporalResolution", "FrameTimeVector" + IN_SECONDS,
     "FrameTime" + IN_SECONDS, "ContentTime", "CineRate", "RecommendedDisplayFrameRate",
 )  # fmt: skip
 """Clocks, the most trusted first. A clock of the acquisition itself comes before one that counts from a

@@ -248,6 +248,32 @@ def test_ge_cine_scans_tell_the_time_since_the_start(tmp_path, dicom):
     assert series.acquisition.clock == "DeltaStartTime"
 
 
+def test_ge_cine_images_of_one_acquisition_time_tell_the_middle_of_their_scan(tmp_path, dicom):
+    def ge(image, k, t):
+        image.Manufacturer, image.AcquisitionTime = "GE MEDICAL SYSTEMS", "100000"
+        image.ContentTime = dicom.time(36100 + 0.25 * (k * dicom.frames + t))  # reconstructed slice by slice
+        block = image.private_block(0x0019, "GEMS_ACQU_01", create=True)
+        block.add_new(0x24, "DS", f"{120.3 + 2.8 * t + 1.4 * (k >= 2):.3f}")
+
+    series = load(dicom.series(tmp_path / "s", ge))
+    assert series.acquisition.clock == "MidScanTime"
+    assert np.allclose(series.times[:2], np.arange(10) * 2.8)
+    assert np.allclose(series.times[2:], np.arange(10) * 2.8 + 1.4)
+
+
+@pytest.mark.parametrize("tag", [(0x0019, 0x24), (0x0021, 0x5E), (0x0043, 0x1E), (0x2005, 0xA0)])
+def test_a_damaged_private_clock_costs_no_image(tmp_path, dicom, tag):
+    group, element = tag
+
+    def odd(image, k, t):
+        image.private_block(group, "ACME", create=True).add_new(element, "SH", "abcdef")
+
+    folder = dicom.series(tmp_path / "s", odd)
+    for file in folder.iterdir():  # six bytes cannot be numbers of four
+        file.write_bytes(file.read_bytes().replace(b"SH\x06\x00abcdef", b"FL\x06\x00abcdef"))
+    assert load(folder).acquisition.clock == "AcquisitionTime"
+
+
 def test_small_differences_between_slices_are_one_clock(tmp_path, dicom):
     def nearly(image, k, t):
         image.AcquisitionTime = dicom.time(36000 + 2 * t + 0.02 * k)

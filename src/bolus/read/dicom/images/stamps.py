@@ -93,7 +93,9 @@ def _private(values: Mapping[str, Any], maker: str) -> dict[str, float | None]:
     if "PHILIPS" in maker:
         return {"DynamicScanBeginTime": number(binary(values.get("DynamicScanBeginTime"), "<f"))}
     if maker.startswith("GE"):
+        is_ct = first_text(values.get("Modality")) == "CT"
         return {
+            "MidScanTime": number(values.get("MidScanTime")) if is_ct else None,
             "DeltaStartTime": _scaled(values, "DeltaStartTime", 1e-3),
             "RTIA": number(values.get("RTIATimer")),
         }

@@ -28,6 +28,7 @@ _PRIVATE: Final = {
     "DynamicScanBeginTime": (0x2005, 0x10A0),
     "RTIATimer": (0x0021, 0x105E),
     "DeltaStartTime": (0x0043, 0x101E),
+    "MidScanTime": (0x0019, 0x1024),
     "NumberOfImagesInMosaic": (0x0019, 0x100A),
     "MosaicRefAcqTimes": (0x0019, 0x1029),
     "ImageCSA": (0x0029, 0x1010),
@@ -40,7 +41,8 @@ DISPENSABLE: Final = frozenset({
     "TriggerTime", "FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate", "KVP",
     "SliceThickness", "RepetitionTime", "DerivationDescription", "ImageProcessingApplied",
     "PlanesInAcquisition", "MaskSubtractionSequence", "PositionerPrimaryAngle", "PositionerSecondaryAngle",
-    "PositionerMotion", "RadiationSetting", "SeriesDate", "SeriesTime",
+    "PositionerMotion", "RadiationSetting", "SeriesDate", "SeriesTime", "DynamicScanBeginTime", "RTIATimer",
+    "DeltaStartTime", "MidScanTime",
 })  # fmt: skip
 """What counts as absent where it cannot be parsed: no voxel's value or place depends on it alone."""
 
