@@ -16,7 +16,8 @@ from bolus.read.nifti.header import StoredImage
 from bolus.read.nifti.sidecar import Sidecar, number, text
 from bolus.read.options import ReadOptions
 
-_SHORTEST_S, _LONGEST_S = 0.1, 20.0  # a frame interval outside is in another unit, or not one
+_STEP_S: Final = (0.1, 20.0)  # a frame interval outside is in another unit, or not one
+_LISTED_S: Final = (0.02, 90.0)  # the same where each time is told: those of X-ray runs and of slow scans too
 _SECONDS: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 _FRAME_LISTS: Final = ("FrameTimesStart", "VolumeTiming")
 _ASK: Final = "Give the frame interval with --dt."
@@ -63,12 +64,9 @@ def clock_of(image: StoredImage, sidecar: Sidecar, options: ReadOptions) -> Cloc
         return _per_slice(image, sidecar)
     for key in _FRAME_LISTS:
         if key in sidecar:
-            times = _numbers(sidecar, key, (n_frames,), image.path)
-            return _with_slices(Clock(_from_zero(times), None, f"sidecar {key}"), image, sidecar)
+            return _with_slices(_listed(sidecar, key, image), image, sidecar)
     if isinstance(sidecar.get("FrameDuration"), list):
-        durations = _numbers(sidecar, "FrameDuration", (n_frames,), image.path)
-        times = np.concatenate([[0.0], np.cumsum(durations[:-1])])
-        return _with_slices(Clock(_from_zero(times), None, "sidecar FrameDuration"), image, sidecar)
+        return _with_slices(_listed(sidecar, "FrameDuration", image), image, sidecar)
     step, source, findings = _step(image, sidecar)
     return _with_slices(Clock(_even(n_frames, step), None, source, findings), image, sidecar)
 
@@ -106,11 +104,46 @@ def _numbers(sidecar: Sidecar, key: str, shape: tuple[int, ...], path: Path) -> 
     return array
 
 
+def _listed(sidecar: Sidecar, key: str, image: StoredImage) -> Clock:
+    """Return the clock of a list with one number a frame, times or durations."""
+    times = _numbers(sidecar, key, (image.shape[3],), image.path)
+    if key == "FrameDuration":
+        times = np.concatenate([[0.0], np.cumsum(times[:-1])])
+    return _in_seconds(times, None, key, image.path)
+
+
 def _per_slice(image: StoredImage, sidecar: Sidecar) -> Clock:
     axis, is_reversed = _slice_axis(sidecar)
     times = _numbers(sidecar, "SliceTimes", (image.shape[axis], image.shape[3]), image.path)
-    times = times[::-1] if is_reversed else times
-    return Clock(_from_zero(times), axis, "sidecar SliceTimes")
+    return _in_seconds(times[::-1] if is_reversed else times, axis, "SliceTimes", image.path)
+
+
+def _in_seconds(times: Float64s, axis: int | None, key: str, path: Path) -> Clock:
+    """Return the clock of listed times [s], which some tools write in milliseconds.
+
+    Raises
+    ------
+    BadTimes
+        If in no unit the usual step can be that of a series.
+    """
+    if times.shape[-1] < 2:
+        return Clock(_from_zero(times), axis, f"sidecar {key}")
+    step = float(np.median(np.diff(times, axis=-1)))
+    judged = _judged(step, "s", _LISTED_S)
+    if judged is None:
+        raise BadTimes(
+            f"{key} of the sidecar cannot be the times of frames",
+            wanted=f"steps of {_LISTED_S[0]:g}-{_LISTED_S[1]:g} s",
+            found=f"a usual step of {step:g}",
+            where=path,
+            remedy=_ASK,
+        )
+    seconds, is_guess = judged
+    findings: tuple[Finding, ...] = ()
+    if is_guess:
+        text = f"{key} of the sidecar is not in seconds: a step of {seconds:g} s was assumed. Check it."
+        findings = (Finding("TIME_GUESSED", Severity.WARN, text, seconds),)
+    return Clock(_from_zero(times * (seconds / step)), axis, f"sidecar {key}", findings)
 
 
 def _slice_axis(sidecar: Sidecar) -> tuple[int, bool]:
@@ -179,11 +212,13 @@ def _step(image: StoredImage, sidecar: Sidecar) -> tuple[float, str, tuple[Findi
     return step, source, tuple(findings)
 
 
-def _judged(value: float | None, unit: str) -> tuple[float, bool] | None:
+def _judged(
+    value: float | None, unit: str, limits: tuple[float, float] = _STEP_S
+) -> tuple[float, bool] | None:
     """Return an interval in seconds and whether its unit was guessed; None where no unit fits."""
     if value is None or not isfinite(value):
         return None
     for candidate in dict.fromkeys((unit, "s", "ms", "us")):
-        if candidate and _SHORTEST_S <= value * _SECONDS[candidate] <= _LONGEST_S:
+        if candidate and limits[0] <= value * _SECONDS[candidate] <= limits[1]:
             return value * _SECONDS[candidate], candidate != unit
     return None

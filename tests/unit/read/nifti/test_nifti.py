@@ -225,6 +225,29 @@ def test_frame_durations_add_up(tmp_path: Path) -> None:
     np.testing.assert_allclose(series.times, [0, 1, 2, 4, 6, 9])
 
 
+@pytest.mark.parametrize(
+    "sidecar",
+    [
+        {"FrameTimesStart": [3000, 4500, 6000, 9000, 12000, 18000]},
+        {"VolumeTiming": [3e6, 4.5e6, 6e6, 9e6, 12e6, 18e6]},
+        {"FrameDuration": [1500, 1500, 3000, 3000, 6000, 6000]},
+        {"SliceTimes": [[3000, 4500, 6000, 9000, 12000, 18000]] * 5},
+    ],
+)
+def test_lists_in_other_units_are_put_into_seconds_and_said(tmp_path: Path, sidecar: dict[str, Any]) -> None:
+    series = load_nifti(save(tmp_path / "s.nii", sidecar=sidecar))
+    np.testing.assert_allclose(series.times.reshape(-1, 6)[0], [0, 1.5, 3, 6, 9, 15])
+    assert "not in seconds" in next(f.text for f in series.findings if f.code == "TIME_GUESSED")
+
+
+@pytest.mark.parametrize("step", [1 / 30, 60.0])
+def test_fast_and_slow_lists_stay_in_seconds(tmp_path: Path, step: float) -> None:
+    times = (np.arange(6) * step).tolist()
+    series = load_nifti(save(tmp_path / "s.nii", sidecar={"FrameTimesStart": times}))
+    np.testing.assert_allclose(series.times, times)
+    assert "TIME_GUESSED" not in codes(series)
+
+
 def test_repetition_time_goes_before_pixdim_and_the_conflict_is_told(tmp_path: Path) -> None:
     series = load_nifti(save(tmp_path / "s.nii", step=1.5, sidecar={"RepetitionTime": 1.8}))
     assert series.median_dt == pytest.approx(1.8)
@@ -247,6 +270,8 @@ def test_an_excitation_interval_is_no_frame_interval(tmp_path: Path) -> None:
         {"FrameDuration": [1, 1, 0, 1, 1, 1]},
         {"SliceTimes": [[0, 1, 2, 3, 4, 5]]},
         {"SliceTimes": [[0, 1, 2, 3, 4, float("nan")]] * 5},
+        {"VolumeTiming": [0, 3e8, 6e8, 9e8, 12e8, 15e8]},
+        {"FrameTimesStart": [0, 1e-6, 2e-6, 3e-6, 4e-6, 5e-6]},
     ],
 )
 def test_times_that_cannot_be_are_refused(tmp_path: Path, sidecar: dict[str, Any]) -> None:
