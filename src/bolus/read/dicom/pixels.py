@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import prod
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +19,7 @@ from bolus.core.units import Modality
 from bolus.read.dicom.images.file import BROKEN
 from bolus.read.dicom.images.records import Image, Source
 from bolus.read.dicom.layout import Layout
+from bolus.read.memory import require_memory
 
 _AIR_HU: Final = -1024.0
 _NOT_TISSUE_HU: Final = (-900.0, 3071.0)
@@ -47,15 +50,22 @@ class Decoded:
     padded: int
 
 
-def decode(layout: Layout) -> Decoded:
+def decode(layout: Layout, where: Path | str = "") -> Decoded:
     """Decode every image of a layout.
 
     An image that cannot be decoded is marked and left zero. In CT, padding and all below -1024 HU
     become -1024 HU, or the lowest that the stored integers hold.
+
+    Raises
+    ------
+    UnreadableFile
+        If the machine cannot hold them; `where` is the study that the error names.
     """
     used = [image for k, t in np.argwhere(layout.table >= 0) if (image := layout.image(k, t))]
     shape = (*layout.grid.shape, layout.table.shape[1])
-    frames = np.zeros(shape, dtype=_smallest_type(used))
+    kind = np.dtype(_smallest_type(used))
+    require_memory(prod(shape) * kind.itemsize, where)
+    frames = np.zeros(shape, dtype=kind)
     view, _ = layout.grid.stored(frames)
     whole = all(i.tile is None and (i.source.offset >= 0 or i.source.frames == 1) for i in used)
     with ThreadPoolExecutor(_THREADS) as pool:

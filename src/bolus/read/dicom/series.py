@@ -28,11 +28,11 @@ def read_series(layout: Layout, options: ReadOptions, where: Path | str) -> Seri
     Raises
     ------
     UnreadableFile
-        If more than 5 % of the images cannot be decoded.
+        If more than 5 % of the images cannot be decoded, or the machine cannot hold them.
     BadGeometry
         If too many slices are missing, counting those that cannot be decoded.
     """
-    decoded = decode(layout)
+    decoded = decode(layout, where)
     if decoded.failed.any():
         layout, decoded = _without_failed(layout, decoded, where)
     slope, intercept = _scales(layout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +19,11 @@ from numpy.typing import NDArray
 from bolus.core.arrays import Float64s
 from bolus.core.errors import UnreadableFile
 from bolus.core.finding import Finding
+from bolus.read.memory import require_memory
 from bolus.read.nifti.affine import find_affine
 
 _HEADER_BYTES: Final = {348: 352, 540: 544}  # size of the header, and where voxels start at the earliest
 _DEFLATE_LIMIT: Final = 1032  # no deflate stream expands more than this
-_MAX_BYTES: Final = 32 * 2**30
 _AGAIN: Final = "Export or convert the study again."
 _TIME_UNITS: Final = {0: "", 8: "s", 16: "ms", 24: "us"}
 
@@ -264,20 +263,4 @@ def _check_claim(image: StoredImage) -> None:
             where=image.path,
             remedy="It is truncated or its header is damaged: copy or convert it again.",
         )
-    limit = min(_MAX_BYTES, _memory_bytes())
-    if image.n_bytes > limit:
-        raise UnreadableFile(
-            "the image is too large for this machine",
-            wanted=f"at most {limit / 2**30:.0f} GiB",
-            found=f"{image.n_bytes / 2**30:.0f} GiB",
-            where=image.path,
-            remedy="Crop it, or use a machine with more memory.",
-        )
-
-
-def _memory_bytes() -> int:
-    """Return the machine's memory [bytes], a great deal where the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError):
-        return _MAX_BYTES
+    require_memory(image.n_bytes, image.path)

@@ -27,6 +27,16 @@ def test_compressed_pixels_are_the_same(tmp_path, dicom, syntax):
     assert np.array_equal(load(packed).frames, plain.frames)
 
 
+def test_a_series_larger_than_the_machine_is_refused_before_it_is_decoded(tmp_path, dicom, monkeypatch):
+    folder = dicom.series(tmp_path / "s")
+    monkeypatch.setattr("bolus.read.memory.MAX_BYTES", 12 * 10 * 4 * 10 * 2 - 1)  # two bytes a voxel
+    with pytest.raises(UnreadableFile, match="too large") as caught:
+        load(folder)
+    assert caught.value.where == str(folder)
+    monkeypatch.setattr("bolus.read.memory.MAX_BYTES", 12 * 10 * 4 * 10 * 2)
+    assert load(folder).frames.nbytes == 12 * 10 * 4 * 10 * 2
+
+
 def test_frames_are_small_integers_in_c_order_with_time_last(tmp_path, dicom):
     def signed(image, k, t):
         image.PixelRepresentation = 1

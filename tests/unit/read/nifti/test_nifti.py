@@ -574,7 +574,7 @@ def test_a_header_that_lies_is_refused(tmp_path: Path, damage: Callable[[Path], 
 
 
 def test_an_image_larger_than_the_machine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bolus.read.nifti.header._MAX_BYTES", 500)
+    monkeypatch.setattr("bolus.read.memory.MAX_BYTES", 500)
     with pytest.raises(UnreadableFile, match="too large"):
         load_nifti(save(tmp_path / "s.nii"))
 
