@@ -94,6 +94,20 @@ def test_midnight_is_crossed_with_a_new_date(tmp_path, dicom):
     assert np.array_equal(load(dicom.series(tmp_path / "s", late)).times, EVEN)
 
 
+@pytest.mark.parametrize("start", [36000, 86390])
+def test_a_date_that_some_images_lack_does_not_count(tmp_path, dicom, start):
+    def some(image, k, t):
+        seconds = start + 2 * t
+        image.AcquisitionDate = "20261121" if seconds >= 86400 else "20261120"
+        image.AcquisitionTime = dicom.time(seconds % 86400)
+        if (k + t) % 3 == 0:
+            del image.AcquisitionDate
+
+    series = load(dicom.series(tmp_path / "s", some))
+    assert np.array_equal(series.times, EVEN)
+    assert "MISSING_SLICES" not in codes(series)
+
+
 def test_one_late_frame_keeps_its_time(tmp_path, dicom):
     def late(image, k, t):
         image.AcquisitionTime = dicom.time(36000 + 2 * t + 10 * (t >= 6))

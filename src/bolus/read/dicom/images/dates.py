@@ -64,9 +64,12 @@ def over_midnight(seconds: Float64s) -> Float64s:
     """Carry times on over midnight where the date was not counted up, shape `(n,)` [s].
 
     Times that lie more than half a day apart cannot belong to one bolus: the early ones are of the
-    next day.
+    next day. Where some lack a date, those of the others do not count.
     """
     finite = seconds[np.isfinite(seconds)]
+    dated = (finite < 0) | (finite >= DAY_S)
+    if dated.any() and not dated.all():
+        return over_midnight(seconds % DAY_S)
     if not finite.size or np.ptp(finite) <= DAY_S / 2 or np.ptp(finite) >= DAY_S:
         return seconds
     late = seconds + np.where(seconds < finite.min() + DAY_S / 2, DAY_S, 0.0)
