@@ -17,7 +17,6 @@ import typer
 
 from bolus.apps.terminal import Exit, Terminal
 from bolus.core.errors import BadInput, OutputFailed
-from bolus.learn import files
 
 TABLE: Final = "cohort.csv"
 STATE: Final = ".cohort"
@@ -119,6 +118,8 @@ def _run(job: Job, out: Path, options: list[str], *, again: bool) -> None:
         "--json",
         *options,
     ]
+    from bolus.learn import files
+
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
     files.write_json(
         _place(out, job), {"key": key, "exit": done.returncode, "document": _document(done.stdout)}
@@ -181,6 +182,8 @@ def _told(view: str, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    from bolus.learn import files
+
     names = [*_COLUMNS, *(name for name in rows[0] if name not in _COLUMNS)]
     with files.whole(path) as made, made.open("w", newline="", encoding="utf-8") as stream:
         lines = csv.DictWriter(stream, names, lineterminator="\n")

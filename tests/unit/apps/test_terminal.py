@@ -1,6 +1,8 @@
 """The answer goes to standard output, all else to standard error, and errors have their exit codes."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -129,3 +131,10 @@ def test_there_is_no_progress_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> N
 def test_json_refuses_numbers_that_are_none() -> None:
     with pytest.raises(ValueError, match="JSON"):
         Terminal(as_json=True).document({"core": float("nan")})
+
+
+def test_help_waits_for_no_numerics() -> None:
+    heavy = {"numpy", "scipy", "numba", "pydicom", "onnxruntime"}
+    code = f"import sys, bolus.apps.cli; print(*({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
