@@ -10,7 +10,7 @@ from bolus.core.finding import Finding, Severity
 from bolus.core.lesion import TrialLabel
 from bolus.core.units import Modality
 from bolus.core.vessel import Vessels
-from bolus.export import layout, render
+from bolus.export import layout, projections, render
 from bolus.export.methods import describe_methods
 
 PNG = b"\x89PNG not really"
@@ -164,3 +164,14 @@ def test_an_unknown_method_is_named_as_it_is(make_result, small_result) -> None:
     recipe = replace(small_result.recipe, method="posterior")
 
     assert "Maps were made by posterior" in " ".join(describe_methods(make_result(recipe=recipe)).sentences)
+
+
+@pytest.mark.parametrize("n_views", [1, 2])
+def test_runs_whose_motion_was_left_have_a_report(make_result, n_views) -> None:
+    one = make_result(modality=Modality.XA, motion=None, lesions=None)
+    drawn = dict.fromkeys(layout.figure_names(one), PNG)
+
+    page = projections.render([(one, drawn)] * n_views)
+
+    assert "Motion was not corrected." in page
+    assert page.count("<img") == 3 * n_views
