@@ -96,6 +96,7 @@ def require_writable(out: str | Path, manifest: Manifest) -> None:
     target = resolved(out)
     with _refusals(target):
         _require_replaceable(target, manifest)
+        _require_movable(target)
         place = next((p for p in target.parents if p.exists()), target)
         if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
@@ -105,6 +106,17 @@ def _require_folder(target: Path) -> None:
     if target.exists() and not target.is_dir():
         raise OutputFailed(
             "the output is not a folder", found="a file", where=target, remedy="Choose another one with -o."
+        )
+
+
+def _require_movable(target: Path) -> None:
+    """Refuse the root of a disk, such as a volume of a container: nothing can be renamed into its place."""
+    if target.is_mount():
+        raise OutputFailed(
+            "the output folder is where a disk is mounted, and no folder can take its place in one step",
+            wanted="a folder that is made or replaced as a whole",
+            where=target,
+            remedy=f"Name a folder on that disk, such as {target / 'result'}.",
         )
 
 

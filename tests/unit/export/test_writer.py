@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -50,6 +51,13 @@ def test_a_whole_result_is_written_as_the_layout_says(tmp_path, small_result) ->
     assert steps[-1][1] == steps[-1][2]
     chosen = np.asarray(nib.load(out / "vessels" / "aif.nii.gz").dataobj)
     assert chosen.sum() == small_result.vessels.aif.voxels.shape[0]
+
+
+def test_a_mounted_disk_is_refused_before_the_work(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path)
+    with pytest.raises(OutputFailed, match=re.escape(str(tmp_path / "result"))):
+        require_writable(tmp_path)
+    require_writable(tmp_path / "result")
 
 
 def test_deviations_and_odd_names_are_part_of_the_layout(tmp_path, make_result, small_result, quick) -> None:
