@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bolus import __version__
-from bolus.apps import accuracy, cohort, phantoms, research
+from bolus.apps import accuracy, cohort, phantoms, recipes, research
 from bolus.apps.learn import app as learn_app
 from bolus.apps.terminal import Exit, Terminal
-from bolus.core.errors import BadRecipe, UnreadableFile
+from bolus.core.errors import UnreadableFile
 from bolus.core.finding import Severity
-from bolus.core.recipe import DEFAULT, Recipe
+from bolus.core.recipe import Recipe
 from bolus.core.units import Modality
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from bolus.core.result import Result
     from bolus.deconvolve import Place
     from bolus.pipeline import Classifier
+
+_ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that ask a program to end; Windows has no SIGHUP."""
 
 app = typer.Typer(
     name="bolus",
@@ -116,7 +119,7 @@ def run(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     terminal = Terminal(as_json=as_json, quiet=quiet)
     with terminal.reporting():
         asked = research.asked(core_size=core_size, levels=levels, thrombus=thrombus)
-        _run(study, out, (_recipe(recipe, chosen), device, asked), terminal)
+        _run(study, out, (recipes.chosen(recipe, chosen), device, asked), terminal)
 
 
 def _run(
@@ -176,13 +179,6 @@ def _tell(results: list[Result], study: Path, terminal: Terminal) -> None:
         terminal.table(result.acquisition.description or study.name, lines, ("", ""))
 
 
-def _recipe(file: Path | None, chosen: dict[str, Any]) -> Recipe:
-    """Join the defaults, the recipe file and the options given, later ones winning."""
-    start = DEFAULT if file is None else _read_recipe(file)
-    given = {name: value for name, value in chosen.items() if value is not None}
-    return replace(start, **given)
-
-
 def _require_files(recipe: Recipe) -> None:
     """Make sure, before minutes of work, that the files which a recipe names are there."""
     for name in ("aif", "vof", "mask"):
@@ -191,17 +187,6 @@ def _require_files(recipe: Recipe) -> None:
             raise UnreadableFile(
                 f"there is no such file for --{name}", where=text, remedy="Check the path that was given."
             )
-
-
-def _read_recipe(file: Path) -> Recipe:
-    import tomllib
-
-    try:
-        return Recipe.from_sections(tomllib.loads(file.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableFile("the recipe cannot be read", where=file, found=str(error)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise BadRecipe("the recipe is not TOML", where=file, found=str(error)) from error
 
 
 @app.command()
@@ -218,7 +203,9 @@ def info(
 
     terminal = Terminal(as_json=as_json)
     with terminal.reporting():
-        options = read.ReadOptions.of(_recipe(None, {"series": series, "modality": modality, "dt": dt}))
+        options = read.ReadOptions.of(
+            recipes.chosen(None, {"series": series, "modality": modality, "dt": dt})
+        )
         survey = read.survey(study, options=options)
         if as_json:
             terminal.document(survey.as_dict())
@@ -238,16 +225,17 @@ app.command()(cohort.cohort)
 
 def main() -> None:
     """Start the command line."""
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _leave)
+    for number in _ENDING:
+        signal.signal(number, _leave)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be in any encoding
     app(prog_name="bolus")
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
-    """End as by Ctrl-C when told to, so that nothing half-written stays."""
+    """End as by Ctrl-C when told to, so that nothing half-written stays; being told again changes nothing."""
+    for each in (*_ENDING, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 

@@ -11,18 +11,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from typing import Annotated, Any, Final
 
 import typer
 
+from bolus.apps import recipes
 from bolus.apps.terminal import Exit, Terminal
 from bolus.core.errors import BadInput, OutputFailed
 
 TABLE: Final = "cohort.csv"
 STATE: Final = ".cohort"
 _ARCHIVES: Final = (".zip", ".nii", ".nii.gz", ".dcm")
-_DONE: Final = frozenset({Exit.DONE, Exit.WITHHELD, Exit.UNUSABLE})
-"""Exit codes that another try would give again."""
+_WRITTEN: Final = frozenset({Exit.DONE, Exit.WITHHELD})
+"""Exit codes after which there is a result."""
+_PASSING: Final = frozenset({"OutputFailed", "MemoryError"})
+"""Errors that another try may not meet again; all else that is wrong with a study stays wrong."""
 _COLUMNS: Final = ("patient", "view", "modality", "verdict", "exit", "what")
 _VOLUMES: Final = ("core", "hypoperfused")
 _MAPS: Final = ("CBF", "CBV", "MTT", "Tmax")
@@ -48,9 +52,12 @@ def cohort(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no table.")] = False,
 ) -> None:
     """Run every study of a folder; one that was stopped goes on, and one bad patient stops nobody."""
+    from bolus.read import ReadOptions
+
     terminal = Terminal(quiet=quiet)
     with terminal.reporting():
-        found = _jobs(folder)
+        ReadOptions.of(recipes.chosen(recipe, {"modality": modality}))  # a slip is told once, not by each
+        found = _jobs(folder, out)
         options = [
             *(["--recipe", str(recipe)] if recipe else []),
             *(["--modality", modality] if modality else []),
@@ -65,17 +72,22 @@ def cohort(  # noqa: PLR0913, PLR0917 - one argument an option of the command
         shown = [(r["patient"], r["view"], r["verdict"], str(r["exit"]), str(r["what"])) for r in rows]
         terminal.table("", shown, ("patient", "view", "verdict", "exit", ""))
         terminal.say(f"table: {out / TABLE}")
-        if any(r["exit"] not in _DONE for r in rows):
-            raise SystemExit(Exit.UNEXPECTED)
+        left = [state for job in found if not _is_done(out, job, state := _state(out, job))]
+        if left:
+            passing = all(_error(state) in _PASSING for state in left)
+            raise SystemExit(Exit.UNUSABLE if passing else Exit.UNEXPECTED)
 
 
-def _jobs(folder: Path) -> list[Job]:
+def _jobs(folder: Path, out: Path) -> list[Job]:
+    """Find the studies; the results may lie beside them."""
     if not folder.is_dir():
         raise BadInput("there is no such folder", wanted="a folder of studies", where=folder)
     found = [
         Job(path.name, path)
         for path in sorted(folder.iterdir())
-        if not path.name.startswith(".") and (path.is_dir() or path.name.lower().endswith(_ARCHIVES))
+        if not path.name.startswith(".")
+        and (path.is_dir() or path.name.lower().endswith(_ARCHIVES))
+        and path.resolve() != out.resolve()
     ]
     if not found:
         raise BadInput("the folder holds no study", wanted="a folder or an archive a patient", where=folder)
@@ -98,14 +110,22 @@ def _run_all(
     jobs_: Sequence[Job], out: Path, options: list[str], *, jobs: int, again: bool
 ) -> Iterator[None]:
     """Run the patients, each in a process of its own, and write down how each ended."""
+    running: set[subprocess.Popen[str]] = set()
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(lambda job: _run(job, out, options, again=again), jobs_)
+        try:
+            yield from pool.map(lambda job: _run(job, out, options, running, again=again), jobs_)
+        except SystemExit:  # told to stop, which they were not; Ctrl-C reaches them as well
+            for process in tuple(running):
+                process.terminate()
+            raise
 
 
-def _run(job: Job, out: Path, options: list[str], *, again: bool) -> None:
+def _run(
+    job: Job, out: Path, options: list[str], running: set[subprocess.Popen[str]], *, again: bool
+) -> None:
     key = _key(job, options)
     before = _state(out, job)
-    if not again and before.get("key") == key and before.get("exit") in _DONE:
+    if not again and before.get("key") == key and _is_done(out, job, before):
         return
     command = [
         sys.executable,
@@ -120,10 +140,25 @@ def _run(job: Job, out: Path, options: list[str], *, again: bool) -> None:
     ]
     from bolus.learn import files
 
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
-    files.write_json(
-        _place(out, job), {"key": key, "exit": done.returncode, "document": _document(done.stdout)}
-    )
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True) as process:  # noqa: S603 - our own program
+        running.add(process)
+        told, noise = process.communicate()
+        running.discard(process)
+    document = _document(process.returncode, told, noise)
+    files.write_json(_place(out, job), {"key": key, "exit": process.returncode, "document": document})
+
+
+def _is_done(out: Path, job: Job, state: Mapping[str, Any]) -> bool:
+    """Tell whether another try would give the same, and what it gave is still there."""
+    from bolus.export import layout
+
+    if state.get("exit") in _WRITTEN:
+        return (out / job.name / layout.SUMMARY).is_file()
+    return state.get("exit") == Exit.UNUSABLE and _error(state) not in _PASSING
+
+
+def _error(state: Mapping[str, Any]) -> str:
+    return str((state.get("document") or {}).get("error", ""))
 
 
 def _key(job: Job, options: list[str]) -> str:
@@ -132,11 +167,14 @@ def _key(job: Job, options: list[str]) -> str:
     return hashlib.sha256(json.dumps([str(job.study.resolve()), options, read]).encode()).hexdigest()
 
 
-def _document(text: str) -> Any:
+def _document(code: int, told: str, noise: str) -> Any:
+    """Return what a run told, or how it ended where it had no time to tell."""
     try:
-        return json.loads(text)
+        return json.loads(told)
     except ValueError:
-        return None
+        last = noise.strip().rpartition("\n")[2]
+        ended = f"ended by signal {-code}" if code < 0 else f"exit {code}"
+        return {"what": f"{ended}: {last}" if last else ended}
 
 
 def _place(out: Path, job: Job) -> Path:
