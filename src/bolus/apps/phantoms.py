@@ -162,6 +162,7 @@ def _write(kind: str, out: Path, changes: dict[str, Any], quiet: bool) -> None:
         "kudo": phantom.kudo, "ct": phantom.ct, "mr": phantom.mr, "xa": phantom.xa,
     }  # fmt: skip
     with terminal.reporting(), terminal.progress() as progress:
+        phantom.require_empty(out)
         progress("simulate", 0, 1)
         study = makers[kind](**{name: value for name, value in changes.items() if value is not None})
         progress("simulate", 1, 1)

@@ -7,7 +7,7 @@ Each generator returns a `Study`: the series as a scanner would give it, and the
 
 from bolus.phantom.angiogram import Angiogram, View, ViewTruth, xa
 from bolus.phantom.ct import ct
-from bolus.phantom.files import write_study
+from bolus.phantom.files import require_empty, write_study
 from bolus.phantom.kudo import kudo
 from bolus.phantom.mr import mr
 from bolus.phantom.options import CtOptions, KudoOptions, MrOptions, Physiology, XaOptions
@@ -15,5 +15,5 @@ from bolus.phantom.study import Study, Truth
 
 __all__ = [
     "Angiogram", "CtOptions", "KudoOptions", "MrOptions", "Physiology", "Study", "Truth", "View", "ViewTruth",
-    "XaOptions", "ct", "kudo", "mr", "write_study", "xa",
+    "XaOptions", "ct", "kudo", "mr", "require_empty", "write_study", "xa",
 ]  # fmt: skip

@@ -49,14 +49,8 @@ def write_study(study: Study | Angiogram, out: Path | str, *, progress: Progress
         If the folder is not empty or cannot be written; nothing is left behind then.
     """
     target = Path(out)
+    require_empty(target)
     try:
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise OutputFailed(
-                "the phantom's folder is not empty",
-                wanted="a new or empty folder",
-                where=target,
-                remedy="Choose another folder or empty this one.",
-            )
         target.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     except OSError as error:
@@ -75,6 +69,28 @@ def write_study(study: Study | Angiogram, out: Path | str, *, progress: Progress
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return target
+
+
+def require_empty(out: Path | str) -> None:
+    """Make sure, before a study is simulated, that there is nothing in its folder.
+
+    Raises
+    ------
+    OutputFailed
+        If there is, or it cannot be looked into.
+    """
+    target = Path(out)
+    try:
+        taken = target.exists() and (not target.is_dir() or any(target.iterdir()))
+    except OSError as error:
+        raise _failed(error, target) from error
+    if taken:
+        raise OutputFailed(
+            "the phantom's folder is not empty",
+            wanted="a new or empty folder",
+            where=target,
+            remedy="Choose another folder or empty this one.",
+        )
 
 
 def _failed(error: OSError, target: Path) -> OutputFailed:

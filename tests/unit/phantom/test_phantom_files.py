@@ -7,8 +7,10 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from typer.testing import CliRunner
 
 from bolus import phantom
+from bolus.apps.cli import app
 from bolus.core.errors import OutputFailed
 
 SMALL = {"shape": (32, 24, 5), "n_frames": 6}
@@ -137,6 +139,14 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
     with pytest.raises(OutputFailed, match="not empty"):
         phantom.write_study(phantom.kudo(tile_px=2, n_frames=3), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_command_looks_at_the_folder_before_it_simulates(tmp_path, monkeypatch):
+    monkeypatch.setattr(phantom, "kudo", lambda **_options: pytest.fail("simulated for nothing"))
+    (tmp_path / "mine.txt").write_text("keep")
+    done = CliRunner().invoke(app, ["phantom", "kudo", "-o", str(tmp_path)])
+    assert done.exit_code == 3
+    assert "not empty" in done.stderr
 
 
 def test_an_empty_folder_is_used(tmp_path):
