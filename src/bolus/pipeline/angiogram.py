@@ -41,7 +41,16 @@ class Segment(Protocol):
 _FEWEST_FRAMES: Final = 4
 _STEP_S: Final = (0.25, 0.5)
 """Bounds of the even time step [s]: Marc 2023 resamples to 1 s, its successor to 0.25 s."""
-_ELSEWHERE: Final = ("mask", "vof", "leakage", "bootstrap")
+_ELSEWHERE: Final = (
+    "mask",
+    "vof",
+    "te_ms",
+    "leakage",
+    "bootstrap",
+    "motion_reference",
+    "rule",
+    "min_lesion_ml",
+)
 """Choices for CT and MR that have no meaning here."""
 _LIKELY: Final = 0.5
 _DOUBTFUL: Final = 0.5
