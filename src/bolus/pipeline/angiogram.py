@@ -21,6 +21,7 @@ from bolus.core.series import Concentration, Series, Voxels
 from bolus.core.units import Modality, Unit
 from bolus.core.vessel import Vessels
 from bolus.pipeline.account import joined, mean_curve, versions
+from bolus.pipeline.choices import require_solvable
 from bolus.pipeline.classify import Classifier, Seen, classified
 from bolus.pipeline.given import given
 from bolus.pipeline.watch import Stopwatch
@@ -209,6 +210,7 @@ def _check(series: Series, recipe: Recipe) -> None:
         )
     if recipe.filter not in prepare.METHODS:
         raise BadRecipe("unknown filter", wanted=", ".join(("auto", *prepare.METHODS)), found=recipe.filter)
+    require_solvable(recipe)
     if recipe.aif != "physics":
         given(recipe.aif, "AIF", series.grid, Unit.NAT)
 

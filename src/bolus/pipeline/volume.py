@@ -22,6 +22,7 @@ from bolus.core.series import Concentration, Series, Voxels
 from bolus.core.units import Modality, Unit
 from bolus.core.vessel import VesselCurve, Vessels
 from bolus.pipeline.account import joined, mean_curve, versions
+from bolus.pipeline.choices import require_solvable
 from bolus.pipeline.classify import Classifier, Seen, classified
 from bolus.pipeline.given import given
 from bolus.pipeline.mapper import NO_MAPPERS, Mapped, Mapper, Mappers, Scan, require_mapper
@@ -236,6 +237,7 @@ def _check(series: Series, recipe: Recipe) -> None:
     """Refuse now what would be refused after minutes of work."""
     _check_series(series, recipe)
     _check_names(recipe)
+    require_solvable(recipe)
     for text, name in ((recipe.aif, "AIF"), (recipe.vof, "VOF")):
         given(text, name, series.grid, _CONTRAST[series.modality])
     if recipe.mask != "auto":
