@@ -173,6 +173,11 @@ def test_a_slip_in_the_choices_is_told_before_any_patient_is_run(faked, tmp_path
     assert not faked.out.exists()
 
 
+def test_an_output_that_is_no_folder_is_refused(faked):
+    faked.out.write_text("a file")
+    assert faked.call() == (3, [])
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
 def test_a_cohort_that_is_told_to_stop_stops_its_patients(tmp_path):
     (tmp_path / "patients" / "anna").mkdir(parents=True)

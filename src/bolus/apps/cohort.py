@@ -96,14 +96,24 @@ def _jobs(folder: Path, out: Path) -> list[Job]:
 
 def _open(out: Path) -> None:
     """Make the folder, or take up one that this command made."""
-    if out.exists() and not (out / STATE).is_dir() and any(out.iterdir()):
+    try:
+        foreign = out.exists() and not (out / STATE).is_dir() and any(out.iterdir())
+        if not foreign:
+            (out / STATE).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputFailed(
+            "the output folder cannot be made or used",
+            found=error.strerror or str(error),
+            where=out,
+            remedy="Choose another folder with -o.",
+        ) from error
+    if foreign:
         raise OutputFailed(
             "the output folder holds other files",
             wanted="a new or empty folder, or that of an earlier cohort",
             where=out,
             remedy="Choose another folder with -o.",
         )
-    (out / STATE).mkdir(parents=True, exist_ok=True)
 
 
 def _run_all(
