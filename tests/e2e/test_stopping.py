@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bolus import phantom
+from bolus.apps.cli import _ENDING, _leave
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
 PROGRAM = [sys.executable, "-u", "-m", "bolus"]
@@ -66,6 +67,18 @@ def test_a_stopped_run_leaves_nothing(
     assert process.returncode == code
     assert "Traceback" not in err
     assert not list(tmp_path.iterdir())
+
+
+def test_being_told_twice_is_as_being_told_once() -> None:
+    kept = {number: signal.getsignal(number) for number in (*_ENDING, signal.SIGINT)}
+    try:
+        with pytest.raises(SystemExit) as caught:
+            _leave(signal.SIGTERM, None)
+        assert caught.value.code == 143
+        assert {signal.getsignal(number) for number in kept} == {signal.SIG_IGN}
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 def test_a_reader_that_leaves_is_no_error(study: Path) -> None:
