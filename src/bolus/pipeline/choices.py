@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bolus import deconvolve, quantify
-from bolus.core.errors import BadRecipe
 from bolus.core.recipe import Recipe
-from bolus.deconvolve.blocks import check_options
 
 _FRAMES = 32
 
@@ -27,13 +25,10 @@ def require_solvable(recipe: Recipe) -> None:
     BadRecipe
         If an option is unknown or out of range, or the origin of TTP is unknown.
     """
-    if recipe.ttp_origin not in quantify.ORIGINS:
-        raise BadRecipe(
-            "unknown origin of TTP", wanted=" or ".join(quantify.ORIGINS), found=repr(recipe.ttp_origin)
-        )
+    quantify.require_origin(recipe.ttp_origin)
     if recipe.method in deconvolve.METHODS and recipe.method_options:
         method = deconvolve.method_of(recipe.method)
-        check_options(method, recipe.method_options)
+        deconvolve.check_options(method, recipe.method_options)
         times = np.arange(_FRAMES, dtype=np.float64)
         artery = np.maximum(times - 6, 0) ** 3 * np.exp(-np.maximum(times - 6, 0) / 1.5)
         method(0.05 * artery[None].astype(np.float32), artery, 1.0, **recipe.method_options)

@@ -262,11 +262,8 @@ def _check_series(series: Series, recipe: Recipe) -> None:
 
 
 def _check_names(recipe: Recipe) -> None:
-    if recipe.method in deconvolve.METHODS:
-        deconvolve.check_options(deconvolve.METHODS[recipe.method], recipe.method_options)
     if recipe.bootstrap:
         deconvolve.check_bootstrap(recipe.method, recipe.bootstrap)
-    quantify.require_origin(recipe.ttp_origin)
     if recipe.rule not in lesions.RULES:
         raise BadRecipe("unknown lesion rule", wanted=", ".join(lesions.RULES), found=recipe.rule)
     if recipe.filter not in prepare.METHODS:
