@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import pickle
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from bolus.core.errors import ShapeMismatch, UnreadableFile
+from bolus.core.errors import BadRecipe, ShapeMismatch, UnreadableFile
 from bolus.learn import files
 from bolus.learn.networks.backbones.imagenet import load_imagenet, read_tensors
+
+_MEMBERS: Final = "members."
 
 
 def save_weights(network: Any, path: Path) -> None:
@@ -66,6 +70,55 @@ def begin_with(network: Any, path: Path) -> None:
         load_weights(network, path)
     else:
         load_imagenet(cnn, path)
+
+
+def gather(paths: Sequence[Path], n_members: int, out: Path) -> None:
+    """Write the weights of several networks as those of the members of one, for a training to begin with.
+
+    Parameters
+    ----------
+    paths
+        Weights of trainings, in their order; a file of a network that has members gives each of them.
+    n_members
+        How many are taken; those left over stay behind.
+    out
+        File to write, whole or not at all.
+
+    Raises
+    ------
+    UnreadableFile
+        If a file is missing or holds no weights.
+    BadRecipe
+        If there are too few of them.
+    ShapeMismatch
+        If they are of different networks.
+    """
+    found = [(path, member) for path in paths for member in _members(path)][:n_members]
+    if len(found) < n_members:
+        raise BadRecipe("there are too few networks", wanted=str(n_members), found=str(len(found)))
+    shapes = [{name: tuple(values.shape) for name, values in member.items()} for _, member in found]
+    for (path, _), shape in zip(found, shapes, strict=True):
+        if shape != shapes[0]:
+            raise ShapeMismatch("the weights are of another network than the first", where=path)
+    named = {
+        f"{_MEMBERS}{i}.{name}": values.float().contiguous()
+        for i, (_, member) in enumerate(found)
+        for name, values in member.items()
+    }
+    with files.whole(out) as made:
+        save_file(named, made)
+
+
+def _members(path: Path) -> list[dict[str, Any]]:
+    """Return the weights of each member of a network, or of the network itself if it has none."""
+    tensors = read_tensors(path)
+    if not all(name.startswith(_MEMBERS) for name in tensors):
+        return [dict(tensors)]
+    members: defaultdict[int, dict[str, Any]] = defaultdict(dict)
+    for name, values in tensors.items():
+        number, _, inner = name.removeprefix(_MEMBERS).partition(".")
+        members[int(number)][inner] = values
+    return [members[number] for number in sorted(members)]
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:

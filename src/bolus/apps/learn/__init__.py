@@ -7,7 +7,7 @@ import typer
 from bolus.apps.learn import cases
 from bolus.apps.learn.judging import evaluate, predict
 from bolus.apps.learn.options import Json
-from bolus.apps.learn.training import blend, calibrate, export, guard, train
+from bolus.apps.learn.training import blend, calibrate, export, gather, guard, train
 from bolus.apps.terminal import Terminal
 
 app = typer.Typer(help="Train, judge and use learned systems.", no_args_is_help=True, rich_markup_mode=None)
@@ -32,5 +32,5 @@ def tasks(as_json: Json = False) -> None:
         terminal.table("", rows, ("task", "what it does", "presets"))
 
 
-for command in (tasks, train, blend, evaluate, predict, export, calibrate, guard):
+for command in (tasks, train, blend, gather, evaluate, predict, export, calibrate, guard):
     app.command()(command)

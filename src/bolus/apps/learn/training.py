@@ -1,4 +1,4 @@
-"""`bolus learn train`, `blend`, `calibrate`, `guard`, `export`: from cases to a network that can be used."""
+"""`bolus learn train`, `blend`, `gather`, `calibrate`, `guard`, `export`: from cases to a usable network."""
 
 from __future__ import annotations
 
@@ -94,10 +94,31 @@ def blend(
     terminal.say(f"weights of {1 - part:g} and {part:g}: {out}")
 
 
-def calibrate(
+def gather(
+    weights: Annotated[list[Path], typer.Argument(metavar="WEIGHTS...", help="Of trainings (.safetensors).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, ending in .safetensors.")],
+    members: Annotated[int, typer.Option("--members", min=2, help="How many are taken, in order.")] = 3,
+) -> None:
+    """Put networks side by side, as members of one that a training can begin with."""
+    terminal = Terminal()
+    with terminal.reporting():
+        require_torch()
+        from bolus.learn.checkpoint import gather as write
+
+        write(weights, members, out)
+    terminal.say(f"{members} members: {out}")
+
+
+def calibrate(  # noqa: PLR0913, PLR0917 - one argument an option of the command
     name: TaskName,
-    cases: Annotated[Path, typer.Option("--data", help="Folder of the cases that it was trained with.")],
+    cases: Annotated[
+        Path, typer.Option("--data", help="Folder of the cases that it was trained with, or see --split.")
+    ],
     run: Annotated[Path, typer.Option("--run", help="Folder of the training.")],
+    split: Annotated[
+        Path | None,
+        typer.Option("--split", help="JSON file of a split of other cases; else that of the training."),
+    ] = None,
     more: Annotated[
         Path | None, typer.Option("--more", help="Folder of cases of others, to measure on as well.")
     ] = None,
@@ -117,10 +138,10 @@ def calibrate(
 
         network = network_of(chosen, run, None, threads)
         network.card = replace(network.card, calibration={})  # what it says of itself is measured anew
-        split = read_split(run / "split.json")
+        parts = read_split(split or run / "split.json")
         others = read_manifest(more) if more else None
         found = calibrating.calibrate(
-            chosen, network, read_manifest(cases), split, more=others, progress=progress
+            chosen, network, read_manifest(cases), parts, more=others, progress=progress
         )
         calibrating.write(found, run)
         export(chosen, run, run / f"{name}.onnx")
