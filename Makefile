@@ -70,7 +70,7 @@ weights-net: $(STAMP)  ## train the network of `--method net` that is shipped, f
 
 MAPS := $(WEIGHTS)/maps
 AGAIN := --threads 1 --resume
-# What ships had 3.35 minutes of one NVIDIA H200 that twelve other trainings shared: 127 epochs. A card of its own makes more of them.
+# What ships had 3.35 minutes of one NVIDIA H200 that twelve other trainings shared: 123 epochs. A card of its own makes more of them.
 # Then it had 37 minutes of one processor (five epochs) on other patients, of whom a third move.
 MAPS_MINUTES ?= 3.35
 GPU ?= cuda
