@@ -50,9 +50,11 @@ def test_no_name_of_the_patient_is_kept(tmp_path, dicom):
         (b"\0" * 132, "not DICOM"),
         (b"patient report\n", "not DICOM"),
         (b"\0" * 128 + b"DICM", "damaged header|not an image"),
-        (b"\0" * 128 + b"DICM" + os.urandom(64), "damaged header|not an image"),
+        (b"\0" * 128 + b"DICM" + np.random.default_rng(0).bytes(64), "damaged header|not an image"),
+        (b"\0" * 128 + b"DICM" + b"\x08\x00\x05\x00CS" + bytes(range(58)), "damaged|truncated|not an image"),
     ],
 )
+@pytest.mark.filterwarnings("ignore::UserWarning")  # silenced by `bolus.read.study`, which reads folders
 def test_junk_is_passed_over_with_its_reason(tmp_path, content, reason):
     path = tmp_path / "junk.dcm"
     path.write_bytes(content)
