@@ -89,13 +89,22 @@ def gather(paths: Sequence[Path], n_members: int, out: Path) -> None:
     UnreadableFile
         If a file is missing or holds no weights.
     BadRecipe
-        If there are too few of them.
+        If there are too few of them, or `out` does not end in `.safetensors`.
     ShapeMismatch
         If they are of different networks.
     """
+    if out.suffix != ".safetensors":
+        raise BadRecipe(
+            "weights are written as safetensors", wanted="a file that ends in .safetensors", found=out.name
+        )
     found = [(path, member) for path in paths for member in _members(path)][:n_members]
     if len(found) < n_members:
-        raise BadRecipe("there are too few networks", wanted=str(n_members), found=str(len(found)))
+        raise BadRecipe(
+            "there are too few networks",
+            wanted=str(n_members),
+            found=str(len(found)),
+            remedy="Name more files of weights, or ask for fewer with --members.",
+        )
     shapes = [{name: tuple(values.shape) for name, values in member.items()} for _, member in found]
     for (path, _), shape in zip(found, shapes, strict=True):
         if shape != shapes[0]:

@@ -66,6 +66,9 @@ def test_too_few_and_different_networks_are_refused_and_nothing_is_written(files
     checkpoint.save_weights(build("clot_pointer", 3, {**OPTIONS, "width": 8}), tmp_path / "wide.safetensors")
     with pytest.raises(ShapeMismatch, match="another network than the first"):
         checkpoint.gather((alone, tmp_path / "wide.safetensors"), 2, out)
+    with pytest.raises(BadRecipe, match=r"ends in .safetensors; found out.onnx"):
+        checkpoint.gather((both,), 2, tmp_path / "out.onnx")
     with pytest.raises(UnreadableFile):
         checkpoint.gather((tmp_path / "none.safetensors",), 2, out)
     assert not out.exists()
+    assert not (tmp_path / "out.onnx").exists()

@@ -23,6 +23,9 @@ def test_choices_for_ct_and_mr_are_refused(choice: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     "recipe", [DEFAULT, Recipe(vof="none"), Recipe(method="paper"), Recipe(aif="physics")]
 )
-def test_choices_for_x_ray_runs_pass(recipe: Recipe) -> None:
-    _require_fitting(recipe.settled(Modality.XA))
-    _require_fitting(Recipe.from_sections(recipe.settled(Modality.XA).sections()))
+def test_choices_for_x_ray_runs_pass_and_survive_their_file(recipe: Recipe) -> None:
+    settled = recipe.settled(Modality.XA)
+    again = Recipe.from_sections(settled.sections())
+    _require_fitting(settled)
+    _require_fitting(again)
+    assert again == settled

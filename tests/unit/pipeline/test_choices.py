@@ -1,5 +1,6 @@
 """Slips in a recipe are refused before the images are touched."""
 
+from dataclasses import replace
 from inspect import Parameter, signature
 from typing import Any
 
@@ -36,8 +37,13 @@ def test_every_option_of_a_method_may_be_given_as_it_is(name: str) -> None:
         if p.kind is Parameter.KEYWORD_ONLY and p.name != "leaning"  # which the pipeline gives
     }
     require_solvable(Recipe(method=name, method_options=options))
+    with pytest.raises(BadRecipe, match="no option moon"):
+        require_solvable(Recipe(method=name, method_options={**options, "moon": 1}))
 
 
 @pytest.mark.parametrize("method", ["auto", "paper", "osvd"])
-def test_choices_for_x_ray_runs_pass(method: str) -> None:
-    require_solvable(Recipe(method=method).settled(Modality.XA))
+def test_slips_beside_a_method_for_x_ray_runs_are_told(method: str) -> None:
+    right = Recipe(method=method).settled(Modality.XA)
+    require_solvable(right)
+    with pytest.raises(BadRecipe, match="origin of TTP"):
+        require_solvable(replace(right, ttp_origin="moon"))

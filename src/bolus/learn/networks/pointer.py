@@ -62,9 +62,8 @@ class ClotPointer(nn.Module):
         the same everywhere: the log-odds of there being one. The third are the log-odds of each pixel's blood
         to be missing or late.
         """
-        shown = torch.asinh(
-            minima(triplets.flatten(1, 2).float(), self.windows)
-        )  # thin vessels beside the carotid
+        frames = triplets.flatten(1, 2).float()
+        shown = torch.asinh(minima(frames, self.windows))  # thin vessels beside the carotid
         shown = shown.contiguous(memory_format=torch.channels_last)
         features = self.unet(self.stem(shown) if self.stride > 1 else shown)
         maps = self.maps(features).float()
