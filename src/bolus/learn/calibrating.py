@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from bolus.core.errors import BadRecipe
+from bolus.core.errors import BadInput, BadRecipe
 from bolus.core.finding import Progress, silent
 from bolus.learn import clot_calibration, files
 from bolus.learn.calibration import fit_scaling, put_right, unsure_band
@@ -14,7 +14,7 @@ from bolus.learn.cases import Case, CaseSet, Manifest
 from bolus.learn.evaluate import evaluate
 from bolus.learn.infer import Network
 from bolus.learn.likeness import ranges
-from bolus.learn.splits import Split
+from bolus.learn.splits import Split, check_leakage
 from bolus.learn.tasks import Task
 
 CALIBRATION: Final = "calibration.json"
@@ -54,10 +54,14 @@ def calibrate(
     BadRecipe
         If the task is no classifier, or the network is calibrated already.
     BadInput
-        If all validation cases are the same.
+        If the split is of other patients than the cases or has none for validation, or all validation cases
+        are the same.
     """
     if network.card.calibration:
         raise BadRecipe("the network is calibrated already", where=network.where)
+    check_leakage(split, manifest)
+    if not split.validation:
+        raise BadInput("the split has no patient for validation", where=manifest.folder)
     rows = evaluate(task, network, manifest.of(split.validation), progress=progress)
     rows += evaluate(task, network, more, progress=progress) if more else []
     if not {"chance", "truth"} <= rows[0].scores.keys():

@@ -146,10 +146,10 @@ def check_leakage(split: Split, manifest: Manifest) -> None:
     digests = {name: {e.digest for e in manifest.of(who).entries if e.digest} for name, who in parts}
     for i, (name, who) in enumerate(parts):
         for other, others in parts[i + 1 :]:
-            _refuse(set(who) & set(others), f"patients are both in {name} and {other}")
-            _refuse(digests[name] & digests[other], f"images are both in {name} and {other}")
+            _refuse(set(who) & set(others), f"patients are both in {name} and {other}", manifest)
+            _refuse(digests[name] & digests[other], f"images are both in {name} and {other}", manifest)
     everyone = {patient for _, who in parts for patient in who}
-    _refuse(everyone - set(manifest.patients), "patients of the split have no case")
+    _refuse(everyone - set(manifest.patients), "patients of the split have no case", manifest)
 
 
 def write_split(split: Split, path: Path) -> None:
@@ -186,6 +186,11 @@ def _sorted(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _refuse(found: set[str], what: str) -> None:
+def _refuse(found: set[str], what: str, manifest: Manifest) -> None:
     if found:
-        raise BadInput(what, found=", ".join(sorted(found)[:5]))
+        raise BadInput(
+            what,
+            found=", ".join(sorted(found)[:5]),
+            where=manifest.folder,
+            remedy="Give a split of these cases with --split.",
+        )

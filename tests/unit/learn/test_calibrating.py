@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from bolus.core.errors import BadRecipe
+from bolus.core.errors import BadInput, BadRecipe
 from bolus.learn import calibrating
 from bolus.learn.calibration import cooled, fit_temperature, unsure_band
 from bolus.learn.card import Card
@@ -62,6 +62,14 @@ def test_a_temperature_is_found_on_validation_patients(cases):
     assert calibrating.calibrate(TASK, Bold(), cases, split, more=others)["cases"] == 240
     with pytest.raises(BadRecipe, match="calibrated already"):
         calibrating.calibrate(TASK, Bold(temperature=4.0), cases, split)
+
+
+def test_a_split_of_other_patients_and_one_without_validation_are_refused(cases):
+    known = tuple(f"p{i}" for i in range(100))
+    with pytest.raises(BadInput, match=r"patients of the split have no case; found q1"):
+        calibrating.calibrate(TASK, Bold(), cases, Split(known, ("q1",)))
+    with pytest.raises(BadInput, match="no patient for validation"):
+        calibrating.calibrate(TASK, Bold(), cases, Split(known, ()))
 
 
 def test_the_band_is_where_too_many_are_wrong():
