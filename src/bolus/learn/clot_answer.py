@@ -18,7 +18,7 @@ from bolus.learn.calibration import mean_chance, put_right
 from bolus.learn.clots import grey_frames
 from bolus.learn.infer import Network
 from bolus.learn.score import chance_of
-from bolus.learn.thrombus import ask, in_words, reply, require_carotid, require_length
+from bolus.learn.thrombus import as_stored, ask, in_words, reply, require_carotid, require_length
 from bolus.pipeline.angiogram import prepare_run
 
 PREDICTION: Final = "prediction.json"
@@ -37,7 +37,8 @@ def predict(network: Network, study: Path, out: Path) -> dict[str, Any]:
 
     Returns
     -------
-    The document that is written as JSON: `views` with chance, reply, place and why a view is refused; `pair`
+    The document that is written as JSON: `views` with chance, reply, place (column and row of the file's
+    pixels, from 0) and why a view is refused; `pair`
     with chance and reply where two views are answered for; and in `said` the same in words.
     """
     views: list[dict[str, Any]] = []
@@ -74,15 +75,14 @@ def _one(network: Network, series: Series, name: str, out: Path) -> dict[str, An
     chance = float(put_right([raw], known)[0])
     place = runs.pointed(found, (frames.shape[1], frames.shape[2]))
     _picture(frames, place).savefig(out / f"{name}.png", dpi=120)
+    column, row, _ = as_stored(place, run.contrast.grid) if place else (0.0, 0.0, 0.0)
     return {
         "view": name,
         "chance": chance,
         "raw": raw,
         "reply": reply(chance, known).value,
         "reason": "",
-        "place": None
-        if place is None
-        else {"x": place.x, "y": place.y, "spread_percent": place.spread_percent},
+        "place": None if place is None else {"x": column, "y": row, "spread_percent": place.spread_percent},
     }
 
 

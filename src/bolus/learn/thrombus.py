@@ -244,12 +244,17 @@ def marked(found: Any, shape: tuple[int, int], grid: Grid, known: Mapping[str, A
         return ()
     reach, level = (float(known["place"][name]) for name in ("reach", "level"))
     radius = max(reach * place.spread_percent, READERS_PERCENT / 2) / 100.0 * shape[1]
+    return (Marker("clot", *as_stored(place, grid), radius, level),)
+
+
+def as_stored(place: runs.Pointed, grid: Grid) -> tuple[float, float, float]:
+    """Return column, row and frame of a place in the pixels of the file, however the grid was turned."""
     here = (place.x, place.y, 0.0)
-    stored = [
+    x, y, z = (
         grid.shape[axis] - 1 - here[axis] if flipped else here[axis]
         for axis, flipped in zip(grid.axes, grid.flips, strict=True)
-    ]
-    return (Marker("clot", stored[0], stored[1], stored[2], radius, level),)
+    )
+    return x, y, z
 
 
 def _with(result: Result, one: ResearchResult) -> Result:

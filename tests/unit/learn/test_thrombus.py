@@ -143,6 +143,12 @@ def test_places_are_told_as_the_file_stores_them():
     assert thrombus.marked(found, (SIDE, SIDE), plain, {}) == ()
 
 
+def _read(folder):
+    from bolus import read
+
+    return read.load_views(folder / "study")
+
+
 def test_a_prediction_is_written_view_by_view(tmp_path):
     from bolus.phantom.files import write_study
 
@@ -150,6 +156,10 @@ def test_a_prediction_is_written_view_by_view(tmp_path):
     write_study(made, tmp_path / "study")
     document = clot_answer.predict(finder(0.9).network, tmp_path / "study", tmp_path / "out")
     assert [view["view"] for view in document["views"]] == ["AP", "LAT"]
+    told = [view["place"] for view in document["views"]]
+    answers = [pipeline.run(one, classifiers=(finder(0.9),)).research[0] for one in _read(tmp_path)]
+    ringed = [answer.markers[0] for answer in answers]
+    assert [(place["x"], place["y"]) for place in told] == [(ring.x, ring.y) for ring in ringed]
     assert document["pair"]["chance"] == pytest.approx(0.9)
     assert len(document["said"]) == 3
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"AP.png", "LAT.png", "prediction.json"}
