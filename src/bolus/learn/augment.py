@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from bolus.core.errors import BadRecipe
 from bolus.learn.noise import white
+from bolus.learn.reflow import reflow
 from bolus.learn.retake import retake
 
 Batch: TypeAlias = dict[str, Any]
@@ -185,6 +186,7 @@ AUGMENTATIONS: Final[Mapping[str, Augmentation]] = MappingProxyType(
             shift_scale_rotate, shift=10 / 128, scale=0.0, rotate_deg=15.0, chance=1.0
         ),
         "grain": grain,
+        "reflow": reflow,
         "retake": retake,
         "shorten": shorten,
         "speckle": speckle,

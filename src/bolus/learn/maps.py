@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -26,7 +27,12 @@ BRIGHTEST: Final = 2.0
 FIELD_MM: Final = 220.0
 """What the squares that networks see cover [mm]; scans of any other size are brought to it."""
 BASELINE_S: Final = 4.0
-"""Before contrast comes; the scale of MR signals is taken from it [s]."""
+"""Before contrast comes; the scale of MR signals and the level of CT are taken from it [s]."""
+FAINT_HU: Final = 10.0
+"""Contrast of CT is shown in proportion up to about this, and more by its logarithm (the inverse hyperbolic
+sine): a few HU of tissue count, and how high vessels rise is told as well."""
+GROWS: Final = "grows"
+"""Array that tells where contrast is shown which maps go with it, shape `(maps, 1, 1)`: CBF and CBV."""
 BRIGHT: Final = 99.0
 """Percentile of the signal in the brain before contrast that scales an MR scan."""
 UNSTEADY: Final = 3
@@ -131,8 +137,15 @@ def on_grid(frames: Float32s, times: Float64s, n_frames: int, dt: float | None) 
     return np.asarray((1.0 - part) * frames[before] + part * frames[before + 1], dtype=np.float32)
 
 
-def fit(
-    plan: Plan, case: Case, size: int, *, n_frames: int = 0, dt: float = 0.0, maps: Sequence[str] = ()
+def fit(  # noqa: PLR0913 - one argument a choice of the recipe
+    plan: Plan,
+    case: Case,
+    size: int,
+    *,
+    n_frames: int = 0,
+    dt: float = 0.0,
+    maps: Sequence[str] = (),
+    contrast: bool = False,
 ) -> Arrays:
     """Make arrays of a case, a slice, for training and for use.
 
@@ -149,16 +162,20 @@ def fit(
         Grid of frames; 0: that of the plan.
     maps
         Which are asked for; empty: all.
+    contrast
+        Of CT: show what each frame has more than the first 4 s, and their mean as one more channel; False:
+        frames as they are.
 
     Returns
     -------
-    `image`, shape `(frames, y, x)`, of CT HU over 40 from 0 to 3, of MR signal over scale from -1 to 1; and
+    `image`, shape `(frames, y, x)`, of CT HU over 40 from 0 to 3, of MR signal over scale from -1 to 1; with
+    `contrast` asinh of the contrast over 10 HU, and behind it HU over 40 before it comes; and
     `target`, shape `(maps, y, x)`, on the plan's scale.
 
     Raises
     ------
     BadRecipe
-        If there is no such map.
+        If there is no such map, or contrast of MR is asked for.
     BadInput
         If frames and times do not fit.
     """
@@ -166,12 +183,21 @@ def fit(
     names = list(plan.maps)
     parts = [plan.scaled(name, case.target[names.index(name)]) for name in chosen(plan, maps)]
     target = np.stack([frame.put(part) for part in parts])
-    return {"image": seen(plan, case, frame, n_frames, dt), "target": plan.on_scale(target)}
+    image = seen(plan, case, frame, n_frames=n_frames, dt=dt, contrast=contrast)
+    arrays: Arrays = {"image": image, "target": plan.on_scale(target)}
+    if contrast:
+        grows = [name in ("CBF", "CBV") for name in chosen(plan, maps)]
+        arrays[GROWS] = np.array(grows, dtype=np.uint8)[:, None, None]
+    return arrays
 
 
-def seen(plan: Plan, case: Case, square: Square, n_frames: int = 0, dt: float = 0.0) -> Float32s:
+def seen(
+    plan: Plan, case: Case, square: Square, *, n_frames: int = 0, dt: float = 0.0, contrast: bool = False
+) -> Float32s:
     """Return the image that `fit` makes of a case, put into a square."""
     even = on_grid(case.image, case.extra["times"], n_frames or plan.n_frames, dt or plan.dt)
+    if contrast:
+        return _contrast(plan, np.stack([square.put(frame) for frame in even]), dt or plan.dt)
     image = np.stack([square.put(shown) for shown in _shown(plan, even, case)])
     return image - np.float32(plan.signed)
 
@@ -256,3 +282,13 @@ def _shown(plan: Plan, frames: Float32s, case: Case) -> Float32s:
             "the scan has no scale", wanted="a positive signal", found=f"{scale:g}", where=case.patient
         )
     return np.asarray(np.clip(frames / np.float32(scale), 0.0, BRIGHTEST), dtype=np.float32)
+
+
+def _contrast(plan: Plan, frames: Float32s, dt: float | None) -> Float32s:
+    """Return what frames of CT have more than those before contrast comes, and the mean of these."""
+    if plan.signed or dt is None:
+        raise BadRecipe("contrast is shown of CT alone", wanted="contrast=false", found="contrast=true")
+    before = frames[: math.ceil(BASELINE_S / dt)].mean(axis=0, keepdims=True)
+    level = np.clip(before, 0.0, WINDOW_HU) / np.float32(STEP_HU)
+    more = np.where(level > 0, np.arcsinh((frames - before) / np.float32(FAINT_HU)), 0.0)  # nothing in air
+    return np.concatenate([more, level]).astype(np.float32)

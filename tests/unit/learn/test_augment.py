@@ -23,7 +23,10 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+PICTURES = [name for name in AUGMENTATIONS if name != "reflow"]  # which changes contrast, with its maps
+
+
+@pytest.mark.parametrize("name", PICTURES)
 def test_image_and_truth_stay_together(name):
     before = batch()
     after = AUGMENTATIONS[name](before, generator())
@@ -36,9 +39,7 @@ def test_image_and_truth_stay_together(name):
     assert torch.equal(after["aif"], before["aif"])
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in AUGMENTATIONS if name not in {"shorten", "retake"}]
-)  # of runs
+@pytest.mark.parametrize("name", [name for name in PICTURES if name not in {"shorten", "retake"}])  # of runs
 def test_the_same_generator_draws_the_same_and_another_does_not(name):
     one, same, other = (AUGMENTATIONS[name](batch(), generator(seed))["image"] for seed in (1, 1, 2))
     assert torch.equal(one, same)

@@ -81,6 +81,20 @@ def test_ct_is_shown_in_its_window_and_mr_over_its_scale():
         maps.fit(DSC, case(DSC, scale=np.float32(0)), 32)
 
 
+def test_ct_is_shown_as_contrast_where_a_recipe_says_so():
+    one = case()
+    arrays = maps.fit(CTP, one, 32, n_frames=40, dt=1.5, contrast=True)
+    assert arrays["image"].shape == (41, 32, 32)
+    even = on_grid(one.image, one.extra["times"], 40, 1.5)
+    before = even[:3].mean(axis=0)
+    shown = np.arcsinh((even - before) / 10.0)
+    np.testing.assert_allclose(arrays["image"][:-1], shown, atol=1e-5)
+    np.testing.assert_allclose(arrays["image"][-1], before / 40.0, atol=1e-5)
+    assert arrays["grows"].ravel().tolist() == [1, 1, 0]
+    with pytest.raises(BadRecipe, match="of CT alone"):
+        maps.fit(DSC, case(DSC), 32, dt=1.5, contrast=True)
+
+
 def test_recipes_choose_frames_and_maps():
     arrays = maps.fit(DSC, case(DSC), 32, n_frames=12, dt=1.0, maps=["Tmax"])
     assert arrays["image"].shape == (12, 32, 32)

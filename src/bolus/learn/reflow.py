@@ -1,0 +1,70 @@
+"""Other flow in the tissue of CT perfusion slices, drawn anew each time a network sees them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import torch
+from torch.nn import functional
+
+from bolus.core.errors import BadRecipe
+from bolus.learn.maps import GROWS
+from bolus.learn.noise import white
+
+_GLOBAL: Final = (0.5, 1.7)
+"""Least and greatest factor of a whole slice."""
+_LOCAL: Final = 0.25
+"""Standard deviation of the logarithm of the factor within a slice."""
+_TILES: Final = (2, 6)
+"""Least and greatest number of independent regions along a side."""
+_NEAR_PX: Final = 5
+
+
+def reflow(batch: dict[str, Any], generator: Any) -> dict[str, Any]:
+    """Let each slice's tissue take up more or less contrast than it did, and its flow and volume with it.
+
+    Contrast of tissue is in proportion to flow and volume: where it is `k` times as much, so are they, and
+    times stay. Vessels stay as they are. So anatomy and flow no longer go together, and a network has to
+    measure. What is added or taken is the mean of the tissue nearby, so that noise does not tell of `k`.
+
+    Parameters
+    ----------
+    batch
+        `image` as `bolus.learn.maps.fit` shows contrast, `target` from 0 to 1, and `grows`.
+    generator
+        Draws, on the processor.
+
+    Raises
+    ------
+    BadRecipe
+        If the batch shows frames, not contrast.
+    """
+    if GROWS not in batch:
+        wanted = "fitting={contrast=true, ...}"
+        raise BadRecipe("`reflow` changes contrast", wanted=wanted, found="a task or recipe without it")
+    image, target, grows = batch["image"], batch["target"], batch[GROWS].to(batch["target"].dtype)
+    tissue = (target.amax(1, True) > 0).to(target.dtype)
+    more = (_factor(image, generator) - 1.0) * tissue
+    contrast = image[:, :-1].float().sinh()
+    changed = (contrast + more * _nearby(contrast, tissue)).asinh().to(image.dtype)
+    grown = target + grows * more * _nearby(target, tissue)
+    return batch | {"image": torch.cat([changed, image[:, -1:]], 1), "target": grown.clamp(0.0, 1.0)}
+
+
+def _factor(image: Any, generator: Any) -> Any:
+    """Return how many times as much contrast there is, shape `(cases, 1, y, x)`."""
+    n, (least, most) = len(image), (math.log(limit) for limit in _GLOBAL)
+    overall = least + (most - least) * torch.rand(n, 1, 1, 1, generator=generator)
+    tiles = int(torch.randint(_TILES[0], _TILES[1] + 1, (), generator=generator))
+    coarse = white(image.new_empty((n, 1, tiles, tiles), dtype=torch.float32), generator)
+    field = functional.interpolate(coarse, size=image.shape[-2:], mode="bicubic", align_corners=True)
+    return (overall.to(image.device) + _LOCAL * field).exp()
+
+
+def _nearby(values: Any, tissue: Any) -> Any:
+    """Return means over the tissue of 5 x 5 pixels about each."""
+    total, part = (
+        functional.avg_pool2d(shown, _NEAR_PX, 1, _NEAR_PX // 2) for shown in (values * tissue, tissue)
+    )
+    return total / part.clamp(min=1.0 / _NEAR_PX**2)
