@@ -175,6 +175,12 @@ class Manifest:
         """Patients, sorted, each once."""
         return tuple(sorted({e.patient for e in self.entries}))
 
+    @property
+    def digest(self) -> str:
+        """Tell equal tables of equal images by sixteen hexadecimal digits."""
+        lines = "\n".join(sorted(f"{e.file} {e.digest}" for e in self.entries))
+        return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
     def of(self, patients: Sequence[str]) -> Manifest:
         """Return the entries of some patients."""
         wanted = set(patients)

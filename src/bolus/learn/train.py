@@ -215,21 +215,28 @@ def _write_data(job: _Job) -> None:
     began = {} if run.begin_with is None else {"began_with_sha256": files.sha256(run.begin_with)}
     like = {} if task.ranges is None else {"ranges": dict(task.ranges(manifest.of(split.train)))}
     files.write_json(
-        run.folder / DATA, {**manifest.source, "split_seed": split.seed, **counts, **began, **like}
+        run.folder / DATA,
+        {**manifest.source, "digest": manifest.digest, "split_seed": split.seed, **counts, **began, **like},
     )
 
 
 def _require_same_run(job: _Job) -> None:
-    _, recipe, _, split, run = job
+    _, recipe, manifest, split, run = job
     if not run.resume:
         remedy = "Go on with --resume, or choose another folder."
         raise BadRecipe("the folder holds a training", where=run.folder, remedy=remedy)
     before = recipes.read(run.folder / RECIPE).as_dict()
     now = recipe.as_dict()
     changed = sorted(name for name in now if now[name] != before[name] and name not in _BUDGET)
-    if changed or splits.read_split(run.folder / SPLIT) != split:
-        what = ", ".join(changed) or "the split"
-        raise BadRecipe("a run is resumed as it began", where=run.folder, found=f"other {what}")
+    if splits.read_split(run.folder / SPLIT) != split:
+        changed.append("split")
+    data = run.folder / DATA
+    known = files.read_json(data, "where cases come from").get("digest") if data.is_file() else None
+    if known not in {None, manifest.digest}:
+        changed.append("cases")
+    if changed:
+        found = f"other {', '.join(changed)}"
+        raise BadRecipe("a run is resumed as it began", where=run.folder, found=found)
 
 
 def _resume(learner: Learner, run: Run, crew: Crew) -> None:

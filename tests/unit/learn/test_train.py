@@ -228,6 +228,10 @@ def test_a_folder_with_a_run_is_not_overwritten_nor_resumed_as_another(tubes, tm
         trained(tubes, tmp_path / "run", replace(TINY, epochs=1))
     with pytest.raises(BadRecipe, match="other lr"):
         trained(tubes, tmp_path / "run", replace(TINY, epochs=2, lr=1e-5), resume=True)
+    changed = tuple(replace(entry, digest=entry.digest[::-1]) for entry in tubes.entries)
+    others = replace(tubes, entries=changed)
+    with pytest.raises(BadRecipe, match="other cases"):
+        trained(others, tmp_path / "run", replace(TINY, epochs=2), resume=True)
 
 
 def test_a_run_that_diverges_says_so(tubes, tmp_path):
