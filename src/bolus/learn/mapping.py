@@ -20,7 +20,7 @@ from bolus.core.vessel import VesselCurve
 from bolus.learn import infer
 from bolus.learn.cases import Case
 from bolus.learn.frame import Field
-from bolus.learn.maps import CTP, DSC, FIELD_MM, Plan, answer, signal_scale
+from bolus.learn.maps import BASELINE_S, CTP, DSC, FIELD_MM, Plan, answer, signal_scale
 from bolus.phantom import ct, mr
 from bolus.pipeline import Mapped, Mapper, Scan
 from bolus.quantify.curves import measure_artery, origin_of
@@ -158,6 +158,10 @@ class Mapping2D:
                 f"{length_s:.0f} s from {_LEAD_S:g} s before contrast on, under {reach.length_s:g} s",
                 length_s,
             )
+        lead_s = _arrival_s(scan) - float(series.times.min())
+        if lead_s < BASELINE_S:
+            text = f"contrast comes {lead_s:.1f} s after the first frame, not {BASELINE_S:g} s or more"
+            yield _beyond(Severity.WARN, text, lead_s)
         for what, value, (low, high), unit in self._measures(scan):
             if not low <= value <= high:
                 yield _beyond(
@@ -210,8 +214,12 @@ def flow_response_of(kind: Kind, network: infer.Network) -> dict[str, float]:
 
 def _start_s(scan: Scan) -> float:
     """Return from when on frames are shown: a little before contrast arrives [s]."""
+    return max(_arrival_s(scan) - _LEAD_S, 0.0)
+
+
+def _arrival_s(scan: Scan) -> float:
     times, last = scan.contrast.times, scan.contrast.baseline[1]
-    return max(float(times[min(last, times.size - 1)]) - _LEAD_S, 0.0)
+    return float(times[min(last, times.size - 1)])
 
 
 def _required(scan: Scan) -> Series:

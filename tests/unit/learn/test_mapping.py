@@ -137,6 +137,14 @@ def test_a_short_scan_is_told_how_long_the_network_was_shown_it():
     assert "s from 10 s before contrast on" in short.text
 
 
+def test_contrast_that_comes_at_once_is_warned_of(found):
+    result, _ = mapped(ct(**SMALL, n_frames=40, dt=1.0, onset_s=2.0), UNET)
+    (early,) = (f for f in result.findings if f.code == "NETWORK_RANGE")
+    assert early.value < 4.0
+    assert "after the first frame" in early.text
+    assert not any(f.code == "NETWORK_RANGE" for f in found[0].findings)
+
+
 def test_no_map_is_made_without_a_bolus(study):
     still = replace(study.series, frames=np.repeat(study.series.frames[..., :4], 8, axis=3))
     with pytest.raises(NoBolus):
