@@ -32,6 +32,10 @@ COLLATERAL_SPREAD_S: Final = 2.0
 LEAST_TISSUE: Final = 0.25
 """Part of a voxel that must be tissue for its kinetics to count: half a furrow is still tissue."""
 
+VASCULAR: Final = 0.01
+"""Part of a voxel that large vessels fill, from which on they show in it beside tissue: a hundredth of the
+arterial peak is half of what tissue takes up. A perfect analysis shows such voxels with too much flow."""
+
 FLOW: Final[Mapping[str, tuple[float, float, float]]] = {"gm": (53.0, 30.0, 5.3), "wm": (25.0, 15.0, 2.5)}
 """CBF of healthy tissue, penumbra and core [mL/100 g/min]."""
 BLOOD: Final[Mapping[str, tuple[float, float, float]]] = {"gm": (3.3, 3.7, 0.71), "wm": (1.9, 2.0, 0.42)}
@@ -281,6 +285,7 @@ def true_masks(scene: Scene, volumes: Mapping[str, Volume]) -> tuple[dict[str, M
         "csf": brain & (scene.csf > 0.5),
         "artery": artery >= 0.2,
         "vein": vein >= 0.2,
+        "vascular": brain & (artery + vein >= VASCULAR),
         "core": core,
         "hypoperfused": hypoperfused,
         "penumbra": hypoperfused & ~core,

@@ -90,6 +90,20 @@ def test_core_lies_in_hypoperfused_tissue_and_penumbra_is_the_rest(study):
     assert study.truth.volumes_ml["core"] == pytest.approx(masks["core"].sum() * voxel)
 
 
+def test_where_no_vessel_reaches_contrast_is_that_of_tissue(study):
+    masks, volume = study.truth.masks, study.truth.maps["CBV"].values
+    whole = masks["tissue"] & ~masks["csf"]
+    curves = study.series.curves(whole)
+    area = (curves - curves[:, :2].mean(axis=1, keepdims=True)).sum(axis=1) / volume[whole]
+    reached = masks["vascular"][whole]
+    more = area / np.median(area[~reached])
+    assert 0.01 < reached.mean() < 0.1
+    assert np.percentile(more[~reached], 99) < 2.0
+    assert np.median(more[reached]) > 1.7
+    for vessel in ("artery", "vein"):
+        assert not (masks[vessel] & masks["brain"] & ~masks["vascular"]).any()
+
+
 def test_flow_alone_tells_core_from_penumbra(study):
     truth = study.truth
     positions = study.series.grid.position_mm(np.argwhere(truth.masks["tissue"]))
