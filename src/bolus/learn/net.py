@@ -21,7 +21,7 @@ from bolus.core.grid import Grid
 from bolus.core.maps import Estimate, Map, Maps
 from bolus.core.recipe import Recipe
 from bolus.core.series import Concentration
-from bolus.core.units import Unit
+from bolus.core.units import Modality, Unit
 from bolus.core.vessel import VesselCurve
 from bolus.learn import first_guess, sight
 from bolus.learn.coarser import Coarse, coarser
@@ -91,12 +91,13 @@ class Deconvolver:
         self.ranges: Mapping[str, Any] = network.card.data.get("ranges", {})
         if not self.ranges:
             raise BadInput("the card says nothing of the training range", where=network.where)
-        self.reach, self.floor = _reach(network.card.scores), _floor(network.card.scores)
+        self.reach = _reach(network.card.scores)
+        self.floors = {modality: _floor(network.card.scores, modality) for modality in Modality}
 
     def without_floor(self) -> Deconvolver:
-        """Return one whose deviations are those of patches, from which a floor is measured."""
+        """Return one whose deviations are those of patches, from which floors are measured."""
         other = copy(self)
-        other.floor = np.zeros_like(self.floor)
+        other.floors = {modality: _floor({}, modality) for modality in Modality}
         return other
 
     def __call__(self, scan: Scan, aif: VesselCurve, recipe: Recipe, progress: Progress = silent) -> Mapped:
@@ -173,7 +174,7 @@ class Deconvolver:
         means, deviations = sight.maps_of(mean, scale), sight.maps_of(deviation * self.reach[:, None], scale)
         return {
             name: (means[name], np.hypot(deviations[name], floor))
-            for name, floor in zip(sight.OUTPUTS, self.floor, strict=True)
+            for name, floor in zip(sight.OUTPUTS, self.floors[contrast.modality], strict=True)
         }
 
 
@@ -192,9 +193,9 @@ def _reach(scores: Mapping[str, Any]) -> Float32s:
     return np.array([sets[0][f"{name} reach"]["mean"] for name in sight.OUTPUTS], dtype=np.float32)
 
 
-def _floor(scores: Mapping[str, Any]) -> Float32s:
+def _floor(scores: Mapping[str, Any], modality: Modality) -> Float32s:
     """Return what deviations of times have at least [s], by what whole runs of the card say; 0 if nothing."""
-    maps = scores.get(WHOLE, {}).get("maps", {})
+    maps = scores.get(WHOLE, {}).get(modality.value, {}).get("maps", {})
     return np.array([maps.get(name, {}).get("floor", 0.0) for name in sight.OUTPUTS], dtype=np.float32)
 
 
