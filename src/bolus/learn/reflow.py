@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from bolus.core.errors import BadRecipe
-from bolus.learn.maps import GROWS
+from bolus.learn.maps import FAINT_HU, GROWS
 from bolus.learn.noise import white
 
 _GLOBAL: Final = (0.5, 1.7)
@@ -19,14 +19,17 @@ _LOCAL: Final = 0.25
 _TILES: Final = (2, 6)
 """Least and greatest number of independent regions along a side."""
 _NEAR_PX: Final = 5
+_NOISE_HU: Final = 4.0
+"""Largest standard deviation of added noise."""
 
 
-def reflow(batch: dict[str, Any], generator: Any) -> dict[str, Any]:
+def reflow(batch: dict[str, Any], generator: Any, *, noise_hu: float = _NOISE_HU) -> dict[str, Any]:
     """Let each slice's tissue take up more or less contrast than it did, and its flow and volume with it.
 
     Contrast of tissue is in proportion to flow and volume: where it is `k` times as much, so are they, and
     times stay. Vessels stay as they are. So anatomy and flow no longer go together, and a network has to
     measure. What is added or taken is the mean of the tissue nearby, so that noise does not tell of `k`.
+    Other noise, white in time and coarse by up to a pixel, is added to all but air: no slice is known again.
 
     Parameters
     ----------
@@ -34,6 +37,8 @@ def reflow(batch: dict[str, Any], generator: Any) -> dict[str, Any]:
         `image` as `bolus.learn.maps.fit` shows contrast, `target` from 0 to 1, and `grows`.
     generator
         Draws, on the processor.
+    noise_hu
+        Largest standard deviation of added noise [HU]; small ones are likelier.
 
     Raises
     ------
@@ -47,7 +52,8 @@ def reflow(batch: dict[str, Any], generator: Any) -> dict[str, Any]:
     tissue = (target.amax(1, True) > 0).to(target.dtype)
     more = (_factor(image, generator) - 1.0) * tissue
     contrast = image[:, :-1].float().sinh()
-    changed = (contrast + more * _nearby(contrast, tissue)).asinh().to(image.dtype)
+    noise = noise_hu / FAINT_HU * _noise(contrast, generator) * (image[:, -1:] > 0)
+    changed = (contrast + more * _nearby(contrast, tissue) + noise).asinh().to(image.dtype)
     grown = target + grows * more * _nearby(target, tissue)
     return batch | {"image": torch.cat([changed, image[:, -1:]], 1), "target": grown.clamp(0.0, 1.0)}
 
@@ -68,3 +74,11 @@ def _nearby(values: Any, tissue: Any) -> Any:
         functional.avg_pool2d(shown, _NEAR_PX, 1, _NEAR_PX // 2) for shown in (values * tissue, tissue)
     )
     return total / part.clamp(min=1.0 / _NEAR_PX**2)
+
+
+def _noise(contrast: Any, generator: Any) -> Any:
+    """Draw noise of a level up to 1 and a grain that each slice has for itself."""
+    drawn = torch.rand(2, len(contrast), 1, 1, 1, generator=generator).to(contrast.device)
+    fine = white(contrast, generator)
+    coarse = fine + drawn[1] * (fine.roll(1, -1) + fine.roll(1, -2))
+    return drawn[0] ** 2 * coarse / (1.0 + 2.0 * drawn[1] ** 2) ** 0.5

@@ -44,7 +44,7 @@ def contrast(shown):
 
 def test_flow_and_volume_grow_as_contrast_does_and_times_stay():
     before = batch()
-    after = reflow(before, drawn())
+    after = reflow(before, drawn(), noise_hu=0.0)
     inside = before["target"][0, 0] > 0
     more = (contrast(after)[:, 12] / contrast(before)[:, 12])[:, inside]
     for of in (0, 1):
@@ -58,7 +58,7 @@ def test_flow_and_volume_grow_as_contrast_does_and_times_stay():
 
 def test_vessels_air_and_what_was_before_contrast_stay():
     before = batch()
-    after = reflow(before, drawn(1))
+    after = reflow(before, drawn(1), noise_hu=0.0)
     outside = before["target"][0, 0] == 0
     torch.testing.assert_close(after["image"][..., outside], before["image"][..., outside])
     assert torch.equal(after["image"][:, -1], before["image"][:, -1])
@@ -66,12 +66,24 @@ def test_vessels_air_and_what_was_before_contrast_stay():
 
 def test_noise_does_not_tell_of_flow():
     before = batch(n=12, noise_hu=4.0)
-    after = reflow(before, drawn(2))
+    after = reflow(before, drawn(2), noise_hu=0.0)
     inside = before["target"][0, 0] > 0
     noise = [contrast(one)[:, :4][..., inside].std(dim=(1, 2)) for one in (before, after)]
     factor = (after["target"] / before["target"])[:, 1][:, inside].mean(dim=1)
     assert float((noise[1] / noise[0] - 1.0).abs().max()) < 0.1
     assert float(factor.max() - factor.min()) > 0.5
+
+
+def test_noise_is_added_to_all_but_air_and_up_to_its_limit():
+    before = batch(n=40)
+    plain, after = (reflow(before, drawn(3), noise_hu=level) for level in (0.0, 4.0))
+    air = before["image"][0, -1] == 0
+    more = contrast(after) - contrast(plain)
+    assert not more[..., air].any()
+    spread = more[:, :4][..., ~air].std(dim=(1, 2))
+    assert float(spread.min()) < 0.5
+    assert 2.0 < float(spread.max()) < 4.4
+    assert torch.equal(after["target"], plain["target"])
 
 
 def test_slices_of_one_batch_differ_and_draws_repeat():
