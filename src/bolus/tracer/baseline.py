@@ -44,6 +44,8 @@ _WEAKEST = {Unit.HU: 3.0, Unit.SIGNAL: 0.03, Unit.NAT: 0.02}
 """Smallest rise of the arterial mean that can be contrast: HU, share of the signal, density."""
 _SETTLING_XRAY_S = 1.0
 """The same as `_SETTLING_S` for an injection into the carotid, which fills it within 1-2 s [s]."""
+_UNSTEADY = 1.03
+"""A first frame of MR that is brighter than this, over the next, has not reached its steady state."""
 _CT_RANGE_HU = (-100.0, 300.0)
 """Median over time outside this is air or bone [HU]."""
 
@@ -100,7 +102,8 @@ def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
     Returns
     -------
     One baseline for all voxels. In MR the first frames, at most three, are left out until T1 has
-    reached its steady state, as long as three others remain.
+    reached its steady state, as long as three others remain; those that are brighter by more than 3 %
+    are left out in any case, and the frame before the arrival is then taken where fewer than two remain.
 
     Raises
     ------
@@ -130,7 +133,17 @@ def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
     if tissue is not None and voxels.modality is not Modality.XA:
         later = _tissue_arrival(voxels, tissue, settling, start)
         arrival = _bounded(arrival, later, dt, settling)
-    return _before(arrival, settling, times)
+    return _before(arrival, (_unsteady(voxels, settling, arrival), settling), times)
+
+
+def _unsteady(voxels: Voxels, settling: int, arrival: int) -> int:
+    """Count the first frames, at most `settling`, that are brighter than those after them before contrast."""
+    if min(settling, arrival - 1) < 1:
+        return 0
+    some = voxels.curves[:: max(len(voxels.curves) // 20_000, 1), :arrival]
+    level = some[np.isfinite(some).all(axis=1)].mean(axis=0, dtype=np.float64)
+    bright = level[:settling] > _UNSTEADY * np.median(level[1:])
+    return int(np.cumprod(bright[: arrival - 1]).sum())
 
 
 def _clean(voxels: Voxels) -> Voxels:
@@ -320,9 +333,11 @@ def _arrival_frame(rise: Curve, settling: int, n_start: int, share: float = _RIS
     return settling + int(first[0])
 
 
-def _before(arrival: int, settling: int, times: Float64s) -> Baseline:
-    last = min(max(arrival - 1, 2), arrival)
-    first = min(settling, max(last - 3, 0))
+def _before(arrival: int, settling: tuple[int, int], times: Float64s) -> Baseline:
+    """Return the frames before a frame of arrival; the first `settling` are unsteady, or may be."""
+    unsteady, longest = settling
+    last = min(max(arrival - 1, unsteady + 2), arrival)
+    first = min(longest, max(last - 3, unsteady))
     n = last - first
     arrival_s = float(times[arrival])
     if n < 2:

@@ -159,6 +159,25 @@ def test_a_short_mr_baseline_keeps_its_first_frames(voxels_of, bolus_curves):
     assert found.first < 3
 
 
+@pytest.mark.parametrize(("dt", "onset_s", "first_frames"), [(5.0, 15.5, (1.4,)), (3.2, 10.5, (1.4, 1.1))])
+def test_a_short_mr_baseline_drops_frames_that_are_brighter(
+    voxels_of, bolus_curves, dt, onset_s, first_frames
+):
+    times = np.arange(16) * dt
+    rate = np.maximum(bolus_curves(times, onset_s=onset_s, noise=0.0), 0) * 0.2
+    signal = 400.0 * np.exp(-0.03 * rate)
+    signal[:, : len(first_frames)] *= np.array(first_frames)
+    signal += np.random.default_rng(3).normal(0.0, 4.0, rate.shape)
+
+    found = find_baseline(voxels_of(signal, times, modality=Modality.MR, te_ms=30.0))
+
+    assert found.first == len(first_frames)
+    assert found.n_frames >= 2
+    assert times[found.last - 1] <= onset_s + 1.0
+    level = signal[:, found.first : found.last].mean()
+    assert level == pytest.approx(400.0, rel=0.02)
+
+
 def test_tissue_overrules_a_rim_that_moves_before_the_bolus(voxels_of, bolus_curves):
     times = np.arange(60.0)
     curves = 35 + bolus_curves(times, onset_s=15.0)
