@@ -15,7 +15,7 @@ from scipy.special import ndtr
 
 from bolus import deconvolve, quantify
 from bolus.core.arrays import Float32s, Mask
-from bolus.core.errors import BadInput
+from bolus.core.errors import BadInput, NoBolus
 from bolus.core.finding import Finding, Progress, Severity, silent
 from bolus.core.grid import Grid
 from bolus.core.maps import Estimate, Map, Maps
@@ -118,18 +118,23 @@ class Deconvolver:
         Raises
         ------
         NoBolus
-            If the arterial curve holds no bolus.
+            If the whole arterial curve holds no bolus.
         """
         contrast, artery = sight.cut(*deconvolve.steady(scan.contrast, aif))
         coarse = coarser(contrast, _pool(contrast.grid))
         contrast = coarse.contrast
-        clock = sight.clock_of(artery.values, contrast.times)
+        try:
+            clock = sight.clock_of(artery.values, contrast.times)
+        except NoBolus as error:  # the whole curve may still be one
+            why = f"in the first {sight.SEEN_S:g} s after arrival {error.what}"
+            return _by_physics(scan, aif, recipe, (why, None), progress)
         tissue = _finite(contrast) & coarse.part(scan.brain.tissue[scan.contrast.mask])
         step = max(int(np.count_nonzero(tissue)) // N_MEASURED, 1)
         scale, noise = sight.measure(contrast.curves[np.flatnonzero(tissue)[::step]], clock)
         strangers = self.strangers(clock, noise, contrast.grid, scale)
         if strangers:
-            return _by_physics(scan, aif, recipe, strangers, progress)
+            why = "; ".join(stranger.text for stranger in strangers)
+            return _by_physics(scan, aif, recipe, (why, strangers[0].value), progress)
         raw = _raw(scan, aif)
         guess = first_guess.first_guess(contrast, artery, place=scan.place)
         answer = self._asked((contrast, raw, guess), clock, (scale, noise), progress)
@@ -273,8 +278,9 @@ def _maps(
 
 
 def _by_physics(
-    scan: Scan, aif: VesselCurve, recipe: Recipe, strangers: list[Stranger], progress: Progress
+    scan: Scan, aif: VesselCurve, recipe: Recipe, told: tuple[str, float | None], progress: Progress
 ) -> Mapped:
+    """Return the maps of `FALLBACK`, and say why the network made none: in words, and a number."""
     estimate = deconvolve.deconvolve(
         scan.contrast,
         aif,
@@ -283,12 +289,9 @@ def _by_physics(
         place=scan.place,
         progress=progress,
     )
-    text = (
-        f"Maps were made by {FALLBACK}, not by the network, which knows no such scans: "
-        + "; ".join(stranger.text for stranger in strangers)
-        + "."
-    )
-    noticed = Finding("NET_FALLBACK", Severity.WARN, text, strangers[0].value)
+    why, value = told
+    text = f"Maps were made by {FALLBACK}, not by the network, which knows no such scans: {why}."
+    noticed = Finding("NET_FALLBACK", Severity.WARN, text, value)
     maps = quantify.make_maps(estimate, scan.contrast, aif, ttp_origin=recipe.ttp_origin)
     return Mapped(maps, (noticed,))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bolus.core.brain import Brain
-from bolus.core.errors import BadInput
+from bolus.core.errors import BadInput, NoBolus
 from bolus.core.grid import Grid
 from bolus.core.recipe import DEFAULT, Recipe
 from bolus.core.series import Concentration
@@ -119,6 +119,24 @@ def test_scans_outside_the_training_are_left_to_physics(name: str) -> None:
     assert "1e+03-1e+04" in finding.text
     assert net._WORDS[name][0] in finding.text
     assert np.isfinite(mapped.maps["CBF"].values).any()
+
+
+def test_a_curve_that_is_noise_where_the_network_looks_is_left_to_physics(monkeypatch) -> None:
+    def ragged(*_: object) -> None:
+        raise NoBolus("the arterial curve is noise", wanted="at most 0.75", found="0.77")
+
+    network = net.Deconvolver(net.shipped().network)
+    scan, aif = scan_of(patch_of(2))
+    monkeypatch.setattr(sight, "clock_of", ragged)
+    mapped = network(scan, aif, DEFAULT)
+
+    (finding,) = mapped.findings
+    assert finding.code == "NET_FALLBACK"
+    assert "first 62 s after arrival the arterial curve is noise" in finding.text
+    assert np.isfinite(mapped.maps["CBF"].values).any()
+    noise = replace(aif, values=np.random.default_rng(1).normal(size=aif.values.size))
+    with pytest.raises(NoBolus):
+        network(scan, noise, DEFAULT)
 
 
 def test_scans_that_go_on_for_long_are_seen_as_those_that_end() -> None:
