@@ -19,6 +19,8 @@ _LOCAL: Final = 0.25
 _TILES: Final = (2, 6)
 """Least and greatest number of independent regions along a side."""
 _NEAR_PX: Final = 5
+_OWN: Final = 0.5
+"""Part of the slices whose contrast changes with its noise."""
 _NOISE_HU: Final = 4.0
 """Largest standard deviation of added noise."""
 
@@ -28,8 +30,9 @@ def reflow(batch: dict[str, Any], generator: Any, *, noise_hu: float = _NOISE_HU
 
     Contrast of tissue is in proportion to flow and volume: where it is `k` times as much, so are they, and
     times stay. Vessels stay as they are. So anatomy and flow no longer go together, and a network has to
-    measure. What is added or taken is the mean of the tissue nearby, so that noise does not tell of `k`.
-    Other noise, white in time and coarse by up to a pixel, is added to all but air: no slice is known again.
+    measure. What is added or taken is the contrast itself in half of the slices, with its noise, and the mean
+    of the tissue nearby in the others, without: so noise does not tell of `k`, nor `k` of noise. Other noise,
+    white in time and coarse by up to a pixel, is added to all but air: no slice is known again.
 
     Parameters
     ----------
@@ -53,8 +56,10 @@ def reflow(batch: dict[str, Any], generator: Any, *, noise_hu: float = _NOISE_HU
     more = (_factor(image, generator) - 1.0) * tissue
     contrast = image[:, :-1].float().sinh()
     noise = noise_hu / FAINT_HU * _noise(contrast, generator) * (image[:, -1:] > 0)
-    changed = (contrast + more * _nearby(contrast, tissue) + noise).asinh().to(image.dtype)
-    grown = target + grows * more * _nearby(target, tissue)
+    own = (torch.rand(len(image), 1, 1, 1, generator=generator) < _OWN).to(image.device)
+    added, gained = (torch.where(own, shown, _nearby(shown, tissue)) for shown in (contrast, target))
+    changed = (contrast + more * added + noise).asinh().to(image.dtype)
+    grown = target + grows * more * gained
     return batch | {"image": torch.cat([changed, image[:, -1:]], 1), "target": grown.clamp(0.0, 1.0)}
 
 
