@@ -19,18 +19,27 @@ _LOCAL: Final = 0.25
 _TILES: Final = (2, 6)
 """Least and greatest number of independent regions along a side."""
 _NEAR_PX: Final = 5
+_GAIN: Final = (0.5, 1.3)
+"""Least and greatest factor of all contrast."""
+_MIXED_FRAMES: Final = 4.0
+"""Longest mean time of mixing, in frames; half of the slices have none."""
 _OWN: Final = 0.5
 """Part of the slices whose contrast changes with its noise."""
 _NOISE_HU: Final = 4.0
 """Largest standard deviation of added noise."""
 
 
-def reflow(batch: dict[str, Any], generator: Any, *, noise_hu: float = _NOISE_HU) -> dict[str, Any]:
+def reflow(
+    batch: dict[str, Any], generator: Any, *, noise_hu: float = _NOISE_HU, injected: bool = True
+) -> dict[str, Any]:
     """Let each slice's tissue take up more or less contrast than it did, and its flow and volume with it.
 
     Contrast of tissue is in proportion to flow and volume: where it is `k` times as much, so are they, and
     times stay. Vessels stay as they are. So anatomy and flow no longer go together, and a network has to
-    measure. What is added or taken is the contrast itself in half of the slices, with its noise, and the mean
+    measure. The injection is another as well: all contrast, vessels included, is 0.5 to 1.3 times as much and
+    comes as if through a mixing chamber of up to 6 s, of which flow, volume and times know nothing.
+
+    What is added or taken is the contrast itself in half of the slices, with its noise, and the mean
     of the tissue nearby in the others, without: so noise does not tell of `k`, nor `k` of noise. Other noise,
     white in time and coarse by up to a pixel, is added to all but air: no slice is known again.
 
@@ -42,6 +51,8 @@ def reflow(batch: dict[str, Any], generator: Any, *, noise_hu: float = _NOISE_HU
         Draws, on the processor.
     noise_hu
         Largest standard deviation of added noise [HU]; small ones are likelier.
+    injected
+        Whether the injection changes.
 
     Raises
     ------
@@ -58,7 +69,9 @@ def reflow(batch: dict[str, Any], generator: Any, *, noise_hu: float = _NOISE_HU
     noise = noise_hu / FAINT_HU * _noise(contrast, generator) * (image[:, -1:] > 0)
     own = (torch.rand(len(image), 1, 1, 1, generator=generator) < _OWN).to(image.device)
     added, gained = (torch.where(own, shown, _nearby(shown, tissue)) for shown in (contrast, target))
-    changed = (contrast + more * added + noise).asinh().to(image.dtype)
+    given = contrast + more * added
+    given = _injected(given, generator) if injected else given
+    changed = (given + noise).asinh().to(image.dtype)
     grown = target + grows * more * gained
     return batch | {"image": torch.cat([changed, image[:, -1:]], 1), "target": grown.clamp(0.0, 1.0)}
 
@@ -71,6 +84,19 @@ def _factor(image: Any, generator: Any) -> Any:
     coarse = white(image.new_empty((n, 1, tiles, tiles), dtype=torch.float32), generator)
     field = functional.interpolate(coarse, size=image.shape[-2:], mode="bicubic", align_corners=True)
     return (overall.to(image.device) + _LOCAL * field).exp()
+
+
+def _injected(contrast: Any, generator: Any) -> Any:
+    """Return contrast of other injections: more or less of it, and mixed with blood on its way."""
+    n, n_frames = contrast.shape[:2]
+    least, most = _GAIN
+    drawn = torch.rand(3, n, 1, 1, generator=generator)
+    gain = least + (most - least) * drawn[0]
+    mean = _MIXED_FRAMES * drawn[1] * (drawn[2] < 0.5)
+    lag = torch.arange(n_frames)[:, None] - torch.arange(n_frames)
+    left = (mean / (1.0 + mean)) ** lag.clamp(min=0) * (lag >= 0)
+    kernel = (gain * left / (1.0 + mean)).to(contrast.device)
+    return (kernel @ contrast.flatten(2)).reshape(contrast.shape)
 
 
 def _nearby(values: Any, tissue: Any) -> Any:

@@ -15,7 +15,7 @@ SIZE, N = 32, 24
 RISE = np.exp(-0.5 * ((np.arange(N) - 12.0) / 3.0) ** 2).astype(np.float32)
 
 
-def batch(n=6, noise_hu=0.0):
+def batch(n=6, noise_hu=0.0, injected=False):
     """Slices of even tissue (CBF 40, CBV 3, TTP 5) with a vessel in the middle and air about it."""
     rng = np.random.default_rng(3)
     tissue = np.zeros((SIZE, SIZE), np.float32)
@@ -44,7 +44,7 @@ def contrast(shown):
 
 def test_flow_and_volume_grow_as_contrast_does_and_times_stay():
     before = batch()
-    after = reflow(before, drawn(), noise_hu=0.0)
+    after = reflow(before, drawn(), noise_hu=0.0, injected=False)
     inside = before["target"][0, 0] > 0
     more = (contrast(after)[:, 12] / contrast(before)[:, 12])[:, inside]
     for of in (0, 1):
@@ -58,7 +58,7 @@ def test_flow_and_volume_grow_as_contrast_does_and_times_stay():
 
 def test_vessels_air_and_what_was_before_contrast_stay():
     before = batch()
-    after = reflow(before, drawn(1), noise_hu=0.0)
+    after = reflow(before, drawn(1), noise_hu=0.0, injected=False)
     outside = before["target"][0, 0] == 0
     torch.testing.assert_close(after["image"][..., outside], before["image"][..., outside])
     assert torch.equal(after["image"][:, -1], before["image"][:, -1])
@@ -66,7 +66,7 @@ def test_vessels_air_and_what_was_before_contrast_stay():
 
 def test_noise_goes_with_flow_in_half_of_the_slices_alone():
     before = batch(n=40, noise_hu=4.0)
-    after = reflow(before, drawn(2), noise_hu=0.0)
+    after = reflow(before, drawn(2), noise_hu=0.0, injected=False)
     inside = before["target"][0, 0] > 0
     noise = [contrast(one)[:, :4][..., inside].std(dim=(1, 2)) for one in (before, after)]
     ratio = (noise[1] / noise[0]).log()
@@ -79,7 +79,7 @@ def test_noise_goes_with_flow_in_half_of_the_slices_alone():
 
 def test_noise_is_added_to_all_but_air_and_up_to_its_limit():
     before = batch(n=40)
-    plain, after = (reflow(before, drawn(3), noise_hu=level) for level in (0.0, 4.0))
+    plain, after = (reflow(before, drawn(3), noise_hu=level, injected=False) for level in (0.0, 4.0))
     air = before["image"][0, -1] == 0
     more = contrast(after) - contrast(plain)
     assert not more[..., air].any()
@@ -87,6 +87,25 @@ def test_noise_is_added_to_all_but_air_and_up_to_its_limit():
     assert float(spread.min()) < 0.5
     assert 2.0 < float(spread.max()) < 4.4
     assert torch.equal(after["target"], plain["target"])
+
+
+def test_another_injection_changes_vessels_and_tissue_alike_and_no_map():
+    before = batch(n=40)
+    plain, after = (reflow(before, drawn(6), noise_hu=0.0, injected=changes) for changes in (False, True))
+    tissue = before["target"][0, 0] > 0
+    vessel = (before["image"][0, -1] > 0) & ~tissue
+    assert torch.equal(after["target"], plain["target"])
+    curves = [[contrast(one)[..., where].mean(-1) for where in (tissue, vessel)] for one in (plain, after)]
+    gains = [new.sum(1) / old.sum(1) for old, new in zip(*curves, strict=True)]
+    torch.testing.assert_close(gains[0], gains[1], rtol=0.02, atol=0.02)
+    assert 0.4 < float(gains[0].min()) < 0.7
+    assert 1.0 < float(gains[0].max()) < 1.31
+    time = torch.arange(float(N))
+    late = [[(c * time).sum(1) / c.sum(1) for c in pair] for pair in curves]
+    later = [new - old for old, new in zip(*late, strict=True)]
+    torch.testing.assert_close(later[0], later[1], rtol=0.05, atol=0.05)
+    assert float(later[0].min()) > -0.05
+    assert 0.2 < float((later[0] > 0.05).float().mean()) < 0.8
 
 
 def test_slices_of_one_batch_differ_and_draws_repeat():
