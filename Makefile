@@ -75,34 +75,38 @@ AGAIN := --threads 1 --resume
 MAPS_MINUTES ?= 3.35
 GPU ?= cuda
 WIDE := --preset wide --set stop_after=100000
-weights-maps: $(STAMP)  ## train the networks of `--method unet` (a quarter of an hour of one processor) and `temp-pix2pix` (minutes of a GPU, then 37 of a processor) that are shipped
+weights-maps: $(STAMP)  ## train the networks of `--method unet` (an hour and a half of one processor) and `temp-pix2pix` (minutes of a GPU, then 37 of a processor) that are shipped
 	$(LEARN) data simulate dsc-gan -o $(MAPS)/mixed --patients 57 --size 128 --seed 11 --setting mixed
 	$(LEARN) data simulate dsc-gan -o $(MAPS)/moving --patients 140 --size 128 --seed 31 --setting mixed
 	$(LEARN) data simulate dsc-gan -o $(MAPS)/dsc --patients 44 --size 128 --seed 1 --setting A
 	$(LEARN) data simulate dsc-gan -o $(MAPS)/dsc-B --patients 8 --size 128 --seed 2 --setting B
 	$(LEARN) data simulate dsc-gan -o $(MAPS)/dsc-decoupled --patients 8 --size 128 --seed 3 --setting decoupled
-	$(LEARN) data simulate ctp-unet -o $(MAPS)/ctp --patients 28 --size 128 --seed 1 --setting A
-	$(LEARN) data simulate ctp-unet -o $(MAPS)/ctp-B --patients 6 --size 128 --seed 2 --setting B
+	$(LEARN) data simulate ctp-unet -o $(MAPS)/ctp --patients 130 --size 128 --seed 31 --setting mixed
+	$(LEARN) data simulate ctp-unet -o $(MAPS)/ctp-A --patients 60 --size 128 --seed 41 --setting A
+	$(LEARN) data simulate ctp-unet -o $(MAPS)/ctp-B --patients 24 --size 128 --seed 42 --setting B
+	$(LEARN) data simulate ctp-unet -o $(MAPS)/ctp-decoupled --patients 24 --size 128 --seed 43 --setting decoupled
 	$(LEARN) data split --data $(MAPS)/mixed -o $(MAPS)/mixed --parts 0.94,0.06,0
 	$(LEARN) data split --data $(MAPS)/moving -o $(MAPS)/moving --parts 0.94,0.06,0
-	$(LEARN) data split --data $(MAPS)/ctp -o $(MAPS)/ctp --parts 0.64,0.07,0.29
+	$(LEARN) data split --data $(MAPS)/ctp -o $(MAPS)/ctp --parts 0.94,0.06,0
 	$(LEARN) train dsc-gan --data $(MAPS)/mixed -o $(MAPS)/temp-still $(WIDE) --set lr=2e-3 --device $(GPU) --cache-mb 12000 --minutes $(MAPS_MINUTES) $(AGAIN)
 	$(LEARN) train dsc-gan --data $(MAPS)/moving -o $(MAPS)/temp $(WIDE) --set loss=l1_ssim_apart --set lr=1e-3 --device cpu --cache-mb 6000 --minutes 36 \
 		--begin-with $(MAPS)/temp-still/best.safetensors $(AGAIN)
-	$(LEARN) train ctp-unet --data $(MAPS)/ctp -o $(MAPS)/unet-64 --set size=64 --epochs 14 $(AGAIN)
-	$(LEARN) train ctp-unet --data $(MAPS)/ctp -o $(MAPS)/unet-128 --begin-with $(MAPS)/unet-64/best.safetensors --set lr=1e-3 --epochs 10 $(AGAIN)
-	$(LEARN) train ctp-unet --data $(MAPS)/ctp -o $(MAPS)/unet --begin-with $(MAPS)/unet-128/best.safetensors --set lr=2e-3 --epochs 14 $(AGAIN)
+	$(LEARN) train ctp-unet --data $(MAPS)/ctp -o $(MAPS)/unet-1 --preset wide --set stop_after=100000 --cache-mb 6000 --minutes 60 $(AGAIN)
+	$(LEARN) train ctp-unet --data $(MAPS)/ctp -o $(MAPS)/unet --preset wide --set stop_after=100000 --set lr=1e-3 --cache-mb 6000 --minutes 24 \
+		--begin-with $(MAPS)/unet-1/last.safetensors $(AGAIN)
 	$(LEARN) export dsc-gan --run $(MAPS)/temp -o $(MAPS)/temp/dsc-gan.onnx --half  # what is scored is what is shipped
 	$(LEARN) evaluate dsc-gan --run $(MAPS)/temp --data $(MAPS)/dsc -o $(MAPS)/scores-dsc
 	$(LEARN) evaluate dsc-gan --run $(MAPS)/temp --data $(MAPS)/dsc-B -o $(MAPS)/scores-dsc-B
 	$(LEARN) evaluate dsc-gan --run $(MAPS)/temp --data $(MAPS)/dsc-decoupled -o $(MAPS)/scores-dsc-decoupled
-	$(LEARN) evaluate ctp-unet --run $(MAPS)/unet --data $(MAPS)/ctp -o $(MAPS)/scores-ctp
-	$(LEARN) evaluate ctp-unet --run $(MAPS)/unet --data $(MAPS)/ctp-B -o $(MAPS)/scores-ctp-B
+	$(LEARN) evaluate ctp-unet --run $(MAPS)/unet --data $(MAPS)/ctp-A -o $(MAPS)/scores-ctp --part all
+	$(LEARN) evaluate ctp-unet --run $(MAPS)/unet --data $(MAPS)/ctp-B -o $(MAPS)/scores-ctp-B --part all
+	$(LEARN) evaluate ctp-unet --run $(MAPS)/unet --data $(MAPS)/ctp-decoupled -o $(MAPS)/scores-ctp-decoupled --part all
 	$(LEARN) export dsc-gan --run $(MAPS)/temp -o src/bolus/learn/weights/temp-pix2pix.onnx --half \
 		--scores simulated=$(MAPS)/scores-dsc/scores.json --scores shifted=$(MAPS)/scores-dsc-B/scores.json \
 		--scores decoupled=$(MAPS)/scores-dsc-decoupled/scores.json
-	$(LEARN) export ctp-unet --run $(MAPS)/unet -o src/bolus/learn/weights/ctp-unet.onnx \
-		--scores simulated=$(MAPS)/scores-ctp/scores.json --scores shifted=$(MAPS)/scores-ctp-B/scores.json
+	$(LEARN) export ctp-unet --run $(MAPS)/unet -o src/bolus/learn/weights/ctp-unet.onnx --half \
+		--scores simulated=$(MAPS)/scores-ctp/scores.json --scores shifted=$(MAPS)/scores-ctp-B/scores.json \
+		--scores decoupled=$(MAPS)/scores-ctp-decoupled/scores.json
 
 CORE := $(WEIGHTS)/core-size
 CORE_PATIENTS ?= 106
