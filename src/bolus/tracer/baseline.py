@@ -103,7 +103,7 @@ def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
     -------
     One baseline for all voxels. In MR the first frames, at most three, are left out until T1 has
     reached its steady state, as long as three others remain; those that are brighter by more than 3 %
-    are left out in any case, and the frame before the arrival is then taken where fewer than two remain.
+    as long as two do, for which the frame before the arrival is then taken.
 
     Raises
     ------
@@ -137,13 +137,18 @@ def find_baseline(voxels: Voxels, tissue: Mask | None = None) -> Baseline:
 
 
 def _unsteady(voxels: Voxels, settling: int, arrival: int) -> int:
-    """Count the first frames, at most `settling`, that are brighter than those after them before contrast."""
-    if min(settling, arrival - 1) < 1:
-        return 0
+    """Count the first frames, at most `settling`, that are brighter than those after them before contrast.
+
+    Two frames before the arrival are not counted: they are the least that make a baseline.
+    """
+    most = min(settling, arrival - 2)
     some = voxels.curves[:: max(len(voxels.curves) // 20_000, 1), :arrival]
-    level = some[np.isfinite(some).all(axis=1)].mean(axis=0, dtype=np.float64)
-    bright = level[:settling] > _UNSTEADY * np.median(level[1:])
-    return int(np.cumprod(bright[: arrival - 1]).sum())
+    some = some[np.isfinite(some).all(axis=1)]
+    if most < 1 or not len(some):
+        return 0
+    level = some.mean(axis=0, dtype=np.float64)
+    bright = level[:most] > _UNSTEADY * np.median(level[1:])
+    return int(np.cumprod(bright).sum())
 
 
 def _clean(voxels: Voxels) -> Voxels:

@@ -178,6 +178,20 @@ def test_a_short_mr_baseline_drops_frames_that_are_brighter(
     assert level == pytest.approx(400.0, rel=0.02)
 
 
+@pytest.mark.parametrize("onset_s", [2.0, 3.5, 5.0, 6.5, 8.0])
+def test_two_mr_frames_are_kept_before_contrast_even_if_they_are_brighter(voxels_of, bolus_curves, onset_s):
+    times = np.arange(40) * 1.6
+    rate = np.maximum(bolus_curves(times, onset_s=onset_s, noise=0.0), 0) * 0.2
+    signal = 400.0 * np.exp(-0.03 * rate)
+    signal[:, :3] *= np.array([1.4, 1.1, 1.02])
+    signal += np.random.default_rng(3).normal(0.0, 4.0, rate.shape)
+
+    found = find_baseline(voxels_of(signal, times, modality=Modality.MR, te_ms=30.0))
+
+    assert found.n_frames >= 2
+    assert times[found.last - 1] <= found.arrival_s
+
+
 def test_tissue_overrules_a_rim_that_moves_before_the_bolus(voxels_of, bolus_curves):
     times = np.arange(60.0)
     curves = 35 + bolus_curves(times, onset_s=15.0)
