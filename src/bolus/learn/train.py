@@ -216,12 +216,12 @@ def _write_data(job: _Job) -> None:
     like = {} if task.ranges is None else {"ranges": dict(task.ranges(manifest.of(split.train)))}
     files.write_json(
         run.folder / DATA,
-        {**manifest.source, "digest": manifest.digest, "split_seed": split.seed, **counts, **began, **like},
+        {**manifest.source, "digest": _digest(job), "split_seed": split.seed, **counts, **began, **like},
     )
 
 
 def _require_same_run(job: _Job) -> None:
-    _, recipe, manifest, split, run = job
+    _, recipe, _, split, run = job
     if not run.resume:
         remedy = "Go on with --resume, or choose another folder."
         raise BadRecipe("the folder holds a training", where=run.folder, remedy=remedy)
@@ -232,11 +232,16 @@ def _require_same_run(job: _Job) -> None:
         changed.append("split")
     data = run.folder / DATA
     known = files.read_json(data, "where cases come from").get("digest") if data.is_file() else None
-    if known not in {None, manifest.digest}:
+    if known not in {None, _digest(job)}:
         changed.append("cases")
     if changed:
         found = f"other {', '.join(changed)}"
         raise BadRecipe("a run is resumed as it began", where=run.folder, found=found)
+
+
+def _digest(job: _Job) -> str:
+    """Tell the cases that are trained and validated with; others may join them in their folder."""
+    return job.manifest.of((*job.split.train, *job.split.validation)).digest
 
 
 def _resume(learner: Learner, run: Run, crew: Crew) -> None:

@@ -20,6 +20,7 @@ from bolus.learn.tasks import TASKS
 torch = pytest.importorskip("torch")
 
 from bolus.learn import checkpoint  # noqa: E402
+from bolus.learn.cases import Entry  # noqa: E402
 from bolus.learn.export import live, network_of  # noqa: E402
 from bolus.learn.train import Run, train  # noqa: E402
 
@@ -232,6 +233,15 @@ def test_a_folder_with_a_run_is_not_overwritten_nor_resumed_as_another(tubes, tm
     others = replace(tubes, entries=changed)
     with pytest.raises(BadRecipe, match="other cases"):
         trained(others, tmp_path / "run", replace(TINY, epochs=2), resume=True)
+
+
+def test_patients_that_join_the_folder_later_do_not_matter_to_a_run(tubes, tmp_path):
+    split = split_patients(tubes.patients, seed=1)
+    joined = replace(tubes, entries=(*tubes.entries, Entry("new/0.npz", "new", digest="f" * 16)))
+    run = Run(tmp_path / "run", device="cpu", threads=1, resume=True)
+    for cases, epochs in ((tubes, 1), (joined, 2)):
+        train(TASK, replace(TINY, epochs=epochs), cases, split, run=run)
+    assert len(log(tmp_path / "run")) == 2
 
 
 def test_a_run_that_diverges_says_so(tubes, tmp_path):
