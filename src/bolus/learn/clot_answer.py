@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from bolus import __version__, read
 from bolus.core.errors import BadInput
+from bolus.core.grid import Grid
 from bolus.core.series import Series
 from bolus.core.units import Modality
 from bolus.export import folder
@@ -75,15 +76,21 @@ def _one(network: Network, series: Series, name: str, out: Path) -> dict[str, An
     chance = float(put_right([raw], known)[0])
     place = runs.pointed(found, (frames.shape[1], frames.shape[2]))
     _picture(frames, place).savefig(out / f"{name}.png", dpi=120)
-    column, row, _ = as_stored(place, run.contrast.grid) if place else (0.0, 0.0, 0.0)
     return {
         "view": name,
         "chance": chance,
         "raw": raw,
         "reply": reply(chance, known).value,
         "reason": "",
-        "place": None if place is None else {"x": column, "y": row, "spread_percent": place.spread_percent},
+        "place": _told(place, run.contrast.grid),
     }
+
+
+def _told(place: runs.Pointed | None, grid: Grid) -> dict[str, float] | None:
+    if place is None:
+        return None
+    column, row, _ = as_stored(place, grid)
+    return {"x": column, "y": row, "spread_percent": place.spread_percent}
 
 
 def _both(network: Network, views: list[dict[str, Any]]) -> dict[str, Any] | None:

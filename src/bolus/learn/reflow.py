@@ -19,6 +19,7 @@ _LOCAL: Final = 0.25
 _TILES: Final = (2, 6)
 """Least and greatest number of independent regions along a side."""
 _NEAR_PX: Final = 5
+"""Side of the square whose tissue is averaged, odd [pixels]."""
 _GAIN: Final = (0.5, 1.3)
 """Least and greatest factor of all contrast."""
 _MIXED_FRAMES: Final = 4.0
@@ -37,7 +38,8 @@ def reflow(
     Contrast of tissue is in proportion to flow and volume: where it is `k` times as much, so are they, and
     times stay. Vessels stay as they are. So anatomy and flow no longer go together, and a network has to
     measure. The injection is another as well: all contrast, vessels included, is 0.5 to 1.3 times as much and
-    comes as if through a mixing chamber of up to 6 s, of which flow, volume and times know nothing.
+    comes in half of the slices as if mixed with blood for up to four frames. Both are linear and leave flow,
+    volume and times as they are.
 
     What is added or taken is the contrast itself in half of the slices, with its noise, and the mean
     of the tissue nearby in the others, without: so noise does not tell of `k`, nor `k` of noise. Other noise,

@@ -15,7 +15,7 @@ SIZE, N = 32, 24
 RISE = np.exp(-0.5 * ((np.arange(N) - 12.0) / 3.0) ** 2).astype(np.float32)
 
 
-def batch(n=6, noise_hu=0.0, injected=False):
+def batch(n=6, noise_hu=0.0):
     """Slices of even tissue (CBF 40, CBV 3, TTP 5) with a vessel in the middle and air about it."""
     rng = np.random.default_rng(3)
     tissue = np.zeros((SIZE, SIZE), np.float32)

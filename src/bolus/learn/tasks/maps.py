@@ -61,7 +61,7 @@ _CTP_PAPER: Final = TrainRecipe(
     batch=8,
 )
 
-# Contrast and other flow in the tissue: frames as they are taught networks to print what anatomy usually has.
+# Contrast and other flow in the tissue: from frames as they are networks learned what anatomy usually has.
 _CTP_SMALL: Final = TrainRecipe(
     network="ctp_unet",
     options={"channels": 41, "outputs": 3, "width": 16, "levels": 4},
